@@ -1,0 +1,59 @@
+"""Who calls: an API key as bearer or as `x-api-key` (what LangGraph's SDK sends), looked up by its hash."""
+
+import time
+from typing import Annotated
+
+from fastapi import Depends, HTTPException, Request
+from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
+
+from api.bootstrap import Engine
+from db import keys
+from db.actor import Actor
+from db.errors import Forbidden
+
+TRUSTED_S = 5.0
+"""How long a key that was found good is not looked up again; so long may a revoked one still work."""
+
+_bearer = HTTPBearer(auto_error=False, description="An API key made by `countersign keys create`.")
+_api_key = APIKeyHeader(name="x-api-key", auto_error=False, description="The same key, as LangGraph's SDK sends it.")
+
+
+def engine_of(request: Request) -> Engine:
+    engine: Engine = request.app.state.engine
+    return engine
+
+
+async def actor_of(
+    request: Request,
+    bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
+    api_key: Annotated[str | None, Depends(_api_key)],
+) -> Actor:
+    key = bearer.credentials if bearer else api_key
+    if not key:
+        raise HTTPException(401, "no key: send `Authorization: Bearer <key>` or `x-api-key: <key>`")
+    trusted: dict[str, tuple[float, Actor]] = request.app.state.trusted
+    until, actor = trusted.get(key, (0.0, None))
+    if actor is None or until < time.monotonic():
+        actor = await _look_up(engine_of(request), key)
+        if len(trusted) > 10_000:
+            trusted.clear()
+        trusted[key] = (time.monotonic() + TRUSTED_S, actor)
+    return actor
+
+
+Caller = Annotated[Actor, Depends(actor_of)]
+TheEngine = Annotated[Engine, Depends(engine_of)]
+
+
+def require(actor: Actor, *roles: str) -> None:
+    """Raises Forbidden unless the actor has one of the roles, or is an admin."""
+    if not actor.roles & {*roles, "admin"}:
+        raise Forbidden(f"this needs one of the roles {', '.join(sorted(roles) or ['admin'])}")
+
+
+async def _look_up(engine: Engine, key: str) -> Actor:
+    async with engine.pool.connection() as conn:
+        actor = await keys.actor_of(conn, key)
+    if actor is None:
+        raise HTTPException(401, "this key is unknown or was revoked")
+    return actor

@@ -1,0 +1,60 @@
+"""The one composition root: app, worker, command line and tests all stand on what is put together here."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from uuid import UUID
+
+from api.driver import Driver, Graph, Surroundings
+from api.settings import Settings
+from api.worker import Worker, drive
+from db.checkpoints import Checkpoints
+from db.events import EventFeed
+from db.journal import Journal
+from db.migrate import check_schema
+from db.pool import Pool, open_pool
+from db.queue import Queue
+from graphs import WORKFLOWS
+from graphs.workflow import Workflow
+from tools.bank import Bank
+from tools.letter_facts import DEMO_CREDITOR
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """What a process of Countersign has open."""
+
+    settings: Settings
+    pool: Pool
+    queue: Queue
+    feed: EventFeed
+    bank: Bank
+    workflows: dict[str, tuple[Workflow, Graph]]
+    worker: Worker
+
+
+@asynccontextmanager
+async def open_engine(settings: Settings, database_url: str) -> AsyncIterator[Engine]:
+    """Raises SchemaMismatch if the database is not this program's, DatabaseUnavailable if it is away."""
+    check_schema(database_url)
+    async with AsyncExitStack() as stack:
+        pool = await stack.enter_async_context(open_pool(database_url, max_size=settings.pool_size))
+        feed = await stack.enter_async_context(EventFeed(pool, database_url))
+        journal = await stack.enter_async_context(Journal(pool))
+        journal.on_events(feed.publish)
+        bank = _bank(settings)
+        stack.push_async_callback(bank.aclose)
+        saver = Checkpoints(pool, journal)
+        workflows = {w.name: (w, w.build().compile(checkpointer=saver, name=w.name)) for w in WORKFLOWS}
+
+        async def drive_run(run_id: UUID) -> None:
+            await drive(driver, run_id)
+
+        queue = await stack.enter_async_context(Queue(database_url, drive_run))
+        driver = Driver(Surroundings(pool, journal, saver, queue, bank, DEMO_CREDITOR, workflows))
+        yield Engine(settings, pool, queue, feed, bank, workflows, Worker(pool, queue, driver))
+
+
+def _bank(settings: Settings) -> Bank:
+    assert settings.banking_api_base_url is not None and settings.banking_api_key is not None
+    return Bank(settings.banking_api_base_url, settings.banking_api_key.get_secret_value())

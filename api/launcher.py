@@ -1,0 +1,129 @@
+"""What has to run beside a process of ours: the database, its schema, the bank, the first keys."""
+
+import os
+import secrets
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import httpx
+from pydantic import SecretStr
+
+from api.settings import Settings
+from db import embedded, keys
+from db.actor import Role
+from db.errors import BankUnavailable, CountersignError
+from db.keys import NewKey
+from db.pool import open_pool
+
+SANDBOX_START_S = 30.0
+
+
+@contextmanager
+def database(settings: Settings) -> Iterator[str]:
+    """The URL of the database: the one that was set, or the embedded one of this home, shared and stopped with us."""
+    if settings.database_url:
+        yield settings.database_url
+        return
+    postgres = embedded.start(settings.home)
+    try:
+        yield postgres.url
+    finally:
+        postgres.stop()
+
+
+def with_bank(settings: Settings) -> Settings:
+    """The settings with a bank in them: the one that was set, or this home's sandbox, wherever that runs."""
+    if settings.banking_api_base_url:
+        if settings.banking_api_key is None:
+            raise CountersignError("BANKING_API_BASE_URL is set but BANKING_API_KEY is not")
+        return settings
+    port = settings.sandbox_port or settings.port + 1
+    key = SecretStr(_sandbox_key(settings.home))
+    return settings.model_copy(
+        update={"banking_api_base_url": f"http://127.0.0.1:{port}", "banking_api_key": key, "sandbox_port": port}
+    )
+
+
+@contextmanager
+def sandbox_beside(settings: Settings, named: Settings, database_url: str) -> Iterator[None]:
+    """Runs the sandbox bank as a process of its own for as long as we live, unless a real bank was set.
+
+    It ends when its standard input does, so it cannot outlive us, whatever kills us.
+    """
+    if settings.banking_api_base_url:
+        yield
+        return
+    _refuse_taken(named.sandbox_port)
+    command = [sys.executable, "-m", "api.cli", "sandbox", "--with-parent", "--port", str(named.sandbox_port)]
+    environment = {"DATABASE_URL": database_url, "COUNTERSIGN_HOME": str(settings.home)}
+    with subprocess.Popen(command, stdin=subprocess.PIPE, env=_environment(environment)) as process:
+        try:
+            _await_sandbox(process, named)
+            yield
+        finally:
+            assert process.stdin is not None
+            process.stdin.close()
+            process.wait(timeout=SANDBOX_START_S)
+
+
+async def first_keys(settings: Settings, database_url: str) -> dict[str, str]:
+    """Keys by role, made now because the tenant had none; empty if it had. A bootstrap key is always there."""
+    async with open_pool(database_url, max_size=1) as pool, pool.connection() as conn, conn.transaction():
+        await conn.execute("SELECT pg_advisory_xact_lock(hashtext('first_keys'))")
+        known = await keys.all_of(conn, settings.tenant)
+        if settings.bootstrap_key is not None:
+            admin = NewKey(settings.tenant, f"admin@{settings.tenant}", ["admin"])
+            await keys.create(conn, admin, settings.bootstrap_key.get_secret_value())
+        if known:
+            return {}
+        made: dict[str, str] = {}
+        for role in Role:
+            if role is Role.ADMIN and settings.bootstrap_key is not None:
+                continue
+            made[role] = await keys.create(conn, NewKey(settings.tenant, f"{role}@{settings.tenant}", [role]))
+        return made
+
+
+def _sandbox_key(home: Path) -> str:
+    """One key per home, readable by its owner only, so that processes started apart find the same bank."""
+    home.mkdir(parents=True, exist_ok=True)
+    path = home / "sandbox.key"
+    if not path.exists():
+        fresh = home / f"sandbox.key.{secrets.token_hex(4)}"
+        fresh.touch(mode=0o600)
+        fresh.write_text("bank_" + secrets.token_urlsafe(24))
+        with suppress(FileExistsError):
+            path.hardlink_to(fresh)
+        fresh.unlink()
+    return path.read_text()
+
+
+def _environment(more: dict[str, str]) -> dict[str, str]:
+    return {**os.environ, **more}
+
+
+def _refuse_taken(port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as exc:
+            raise CountersignError(f"port {port} is taken; set PORT or COUNTERSIGN_SANDBOX_PORT to a free one") from exc
+
+
+def _await_sandbox(process: subprocess.Popen[bytes], named: Settings) -> None:
+    deadline = time.monotonic() + SANDBOX_START_S
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            raise BankUnavailable(f"the sandbox bank ended with exit code {process.returncode}")
+        try:
+            if httpx.get(f"{named.banking_api_base_url}/health", timeout=1).is_success:
+                return
+        except httpx.TransportError:
+            time.sleep(0.05)
+    raise BankUnavailable(f"the sandbox bank did not answer within {SANDBOX_START_S:.0f} s")

@@ -1,0 +1,1 @@
+"""The LangGraph SDK's protocol over our threads and runs."""

@@ -1,0 +1,1 @@
+"""The routes of Countersign's own API."""

@@ -1,0 +1,39 @@
+"""Whether this process, its database and its bank are there."""
+
+from typing import Literal
+
+from fastapi import APIRouter, Response
+from pydantic import BaseModel
+
+from api.auth import TheEngine
+from api.errors import responses
+
+
+class Ok(BaseModel):
+    ok: Literal[True] = True
+
+
+class Health(BaseModel):
+    """`model` is off until one is configured: then free text is refused, and everything else works."""
+
+    database: Literal["up"] = "up"
+    bank: Literal["up", "away"]
+    model: Literal["off"] = "off"
+
+
+def router() -> APIRouter:
+    routes = APIRouter(tags=["health"])
+
+    @routes.get("/ok")
+    async def ok() -> Ok:
+        """This process answers."""
+        return Ok()
+
+    @routes.get("/health", responses=responses(503))
+    async def health(engine: TheEngine, response: Response) -> Health:
+        """503 if the database is away; a bank that is away is told, since runs wait for it."""
+        async with engine.pool.connection() as conn:
+            await conn.execute("SELECT 1")
+        return Health(bank="up" if await engine.bank.is_up() else "away")
+
+    return routes

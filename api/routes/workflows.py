@@ -1,0 +1,126 @@
+"""Starting a case: one typed route per workflow, each with its own schema."""
+
+from collections.abc import Callable
+from typing import Annotated, Any
+from uuid import UUID
+
+import uuid_utils.compat as uuids
+from fastapi import APIRouter, Header, Request, Response
+from fastapi.responses import JSONResponse
+from psycopg import AsyncConnection
+from pydantic import BaseModel
+
+from api import idempotent, streaming
+from api.auth import Caller, TheEngine, require
+from api.bootstrap import Engine
+from api.errors import responses
+from api.idempotent import Answer, RequiredKey, Wish
+from db import audit, runs, threads
+from db.actor import Actor
+from db.audit import Deed
+from db.runs import NewRun
+from db.threads import NewThread
+from graphs import WORKFLOWS
+from graphs.workflow import Workflow
+
+
+class Started(BaseModel):
+    """A case that was accepted: it will be driven to its end or its next question, whatever dies meanwhile."""
+
+    thread_id: UUID
+    run_id: UUID
+    workflow: str
+    status: str
+
+
+class WorkflowSummary(BaseModel):
+    name: str
+    family: str
+    summary: str
+    version: str
+    start: str
+
+
+def router() -> APIRouter:
+    routes = APIRouter(tags=["workflows"])
+
+    @routes.get("/workflows", responses=responses(401, 503))
+    async def list_workflows(actor: Caller) -> list[WorkflowSummary]:
+        """The workflows served here and where each is started."""
+        return [
+            WorkflowSummary(name=w.name, family=w.family, summary=w.summary, version=w.version, start=_path(w))
+            for w in WORKFLOWS
+        ]
+
+    for workflow in WORKFLOWS:
+        routes.add_api_route(
+            _path(workflow),
+            _starter(workflow),
+            methods=["POST"],
+            status_code=202,
+            response_model=Started,
+            summary=f"Start: {workflow.summary}",
+            operation_id=f"start_{workflow.name}",
+            responses=responses(400, 401, 403, 409, 413, 422, 503)
+            | {
+                200: {
+                    "description": "the case's events, if `Accept: text/event-stream`",
+                    "content": {"text/event-stream": {}},
+                }
+            },
+        )
+    return routes
+
+
+async def start(
+    conn: AsyncConnection[Any], engine: Engine, workflow: Workflow, actor: Actor, request: dict[str, Any]
+) -> Started:
+    """Thread, run, first event, audit row and job in the caller's transaction: accepted, or nothing at all."""
+    thread_id = await open_thread(conn, workflow, actor)
+    run = NewRun(uuids.uuid7(), actor.tenant_id, thread_id, actor.person, input={"request": request})
+    await runs.accept(conn, engine.queue, run)
+    deed = Deed(actor.tenant_id, actor.person, "thread.started", {"request": request}, thread_id, run.run_id)
+    await audit.record(conn, deed)
+    return Started(thread_id=thread_id, run_id=run.run_id, workflow=workflow.name, status="pending")
+
+
+async def open_thread(conn: AsyncConnection[Any], workflow: Workflow, actor: Actor) -> UUID:
+    thread_id: UUID = uuids.uuid7()
+    await threads.create(
+        conn, NewThread(thread_id, actor.tenant_id, workflow.name, workflow.version, actor.person, metadata={})
+    )
+    return thread_id
+
+
+def _path(workflow: Workflow) -> str:
+    return f"/workflows/{workflow.name}/threads"
+
+
+def _starter(workflow: Workflow) -> Callable[..., Any]:
+    async def start_case(
+        body: Any,
+        request: Request,
+        actor: Caller,
+        engine: TheEngine,
+        idempotency_key: RequiredKey,
+        accept: Annotated[str, Header()] = "application/json",
+    ) -> Response:
+        require(actor, *workflow.may_start)
+        wanted = body.model_dump(mode="json")
+        if workflow.check is not None:
+            await workflow.check(body, engine.bank)
+
+        async def act(conn: AsyncConnection[Any]) -> Answer:
+            started = await start(conn, engine, workflow, actor, wanted)
+            return 202, started.model_dump(mode="json")
+
+        wish = Wish(actor, idempotency_key, request.url.path, wanted)
+        status, answer = await idempotent.grant(engine.pool, wish, act)
+        if "text/event-stream" in accept:
+            events = streaming.of_thread(engine, actor, UUID(answer["thread_id"]), streaming.NOTHING_SEEN)
+            return streaming.event_stream(events)
+        return JSONResponse(answer, status, headers={"Location": f"/threads/{answer['thread_id']}"})
+
+    start_case.__annotations__["body"] = workflow.input
+    start_case.__doc__ = workflow.summary
+    return start_case

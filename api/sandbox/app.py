@@ -1,0 +1,103 @@
+"""The sandbox core bank as a FastAPI application; only the launcher starts it."""
+
+import hmac
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Annotated, Any, TypedDict
+
+import uvicorn
+from fastapi import APIRouter, FastAPI, Query, Request
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from api.sandbox import ledger, loans, misbehaviour, records, request_log, transfers
+from api.sandbox.database import Pool, open_pool, prepare
+from api.sandbox.misbehaviour import Switches
+from api.sandbox.problems import PROBLEMS, Refused, answer_problem, problem_response
+from api.sandbox.records import MAX_ID
+from api.sandbox.teller import TellerRoute, route_name
+
+_POOL_SIZE = 8
+
+
+def create_bank(database_url: str, api_key: str) -> FastAPI:
+    """On start-up creates role `countersign_bank` and schema `bank` with its world if they are not there yet.
+
+    The switches to misbehave live in this process, so one database is served by one bank process.
+    """
+    switches = Switches()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[_State]:
+        await prepare(database_url)
+        async with open_pool(database_url, _POOL_SIZE) as pool:
+            await pool.wait()
+            yield {"pool": pool, "switches": switches}
+
+    app = FastAPI(title="Sandbox core bank", version="1", lifespan=lifespan)
+    for router in (records.router, transfers.router, loans.router, misbehaviour.router, _sandbox_only, _open):
+        app.include_router(router)
+    for router in (records.router, transfers.router, loans.router):
+        switches.known_routes |= {route_name(route) for route in router.routes if isinstance(route, TellerRoute)}
+    for problem in PROBLEMS:
+        app.add_exception_handler(problem, answer_problem)
+    app.add_middleware(_BearerKey, api_key=api_key)
+    return app
+
+
+def serve(database_url: str, api_key: str, host: str, port: int) -> None:
+    """Until SIGINT or SIGTERM; calls that hang on purpose are dropped after 5 s."""
+    bank = create_bank(database_url, api_key)
+    uvicorn.run(bank, host=host, port=port, log_level="warning", timeout_graceful_shutdown=5)
+
+
+class _State(TypedDict):
+    pool: Pool
+    switches: Switches
+
+
+class _BearerKey:
+    """Everything but /health needs the key, before a byte of the body is read."""
+
+    def __init__(self, app: ASGIApp, api_key: str) -> None:
+        self._app = app
+        self._expected = f"Bearer {api_key}".encode()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"] == "/health":
+            await self._app(scope, receive, send)
+            return
+        sent = Headers(scope=scope).get("authorization", "")
+        if hmac.compare_digest(sent.encode("latin-1"), self._expected):
+            await self._app(scope, receive, send)
+            return
+        challenge = {"WWW-Authenticate": "Bearer"}
+        refusal = Refused(401, "unauthorized", "the bearer key is missing or wrong", headers=challenge)
+        await problem_response(refusal)(scope, receive, send)
+
+
+_open = APIRouter()
+_sandbox_only = APIRouter(tags=["sandbox only"])
+
+
+@_open.get("/health")
+async def health() -> dict[str, str]:
+    return {"status": "ok", "bank": "sandbox"}
+
+
+@_sandbox_only.get("/ledger/check")
+async def check_ledger(request: Request) -> dict[str, Any]:
+    async with request.state.pool.connection() as conn:
+        return await ledger.check(conn)
+
+
+@_sandbox_only.get("/log")
+async def log(
+    request: Request,
+    since: Annotated[int, Query(ge=0, le=MAX_ID)] = 0,
+    idempotency_key: Annotated[str | None, Query(pattern=r"^[\x21-\x7e]{1,255}$")] = None,
+    limit: Annotated[int, Query(ge=1, le=100_000)] = 10_000,
+) -> dict[str, Any]:
+    """Every POST received after line `since`, oldest first."""
+    async with request.state.pool.connection() as conn:
+        return {"requests": await request_log.read(conn, since, idempotency_key, limit)}

@@ -1,0 +1,101 @@
+"""Switches that make the bank misbehave on purpose. Kept in this process: a restart behaves again."""
+
+import asyncio
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.types import Receive, Scope, Send
+
+from api.sandbox.problems import Refused
+
+ANY_ROUTE = "*"
+
+Mode = Literal["none", "slow", "429", "500", "timeout_after_commit", "refuse"]
+
+
+class Switch(BaseModel):
+    """`times` is how many calls are hit, without it all. `delay_s` is how long `slow` waits before it executes, how long
+    `timeout_after_commit` stays silent before it breaks the connection, and what `429` says in Retry-After.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    route: Annotated[str, Field(max_length=200)]
+    mode: Mode
+    times: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+    delay_s: Annotated[float, Field(ge=0, le=300, allow_inf_nan=False)] = 0
+
+
+class Switches:
+    """The switch of the route itself goes before that of every route (`*`)."""
+
+    def __init__(self) -> None:
+        self.known_routes: set[str] = set()
+        self._by_route: dict[str, Switch] = {}
+
+    def set(self, switch: Switch) -> None:
+        """Mode `none` clears the route's switch; on `*` it clears all. Raises Refused for a route that is not there."""
+        if switch.route != ANY_ROUTE and switch.route not in self.known_routes:
+            known = ", ".join(sorted(self.known_routes))
+            raise Refused(422, "unknown_route", f"no route {switch.route!r}; there are *, {known}", "route")
+        if switch.mode != "none":
+            self._by_route[switch.route] = switch
+        elif switch.route == ANY_ROUTE:
+            self._by_route.clear()
+        else:
+            self._by_route.pop(switch.route, None)
+
+    def next(self, route: str) -> Switch:
+        """What this call shall suffer; counts it."""
+        switch = self._by_route.get(route) or self._by_route.get(ANY_ROUTE)
+        if switch is None:
+            return Switch(route=route, mode="none")
+        if switch.times == 1:
+            del self._by_route[switch.route]
+        elif switch.times is not None:
+            self._by_route[switch.route] = switch.model_copy(update={"times": switch.times - 1})
+        return switch
+
+    def listed(self) -> list[dict[str, Any]]:
+        return [switch.model_dump() for switch in self._by_route.values()]
+
+
+class Silence(Response):
+    """No answer: waits until the client hangs up or `delay_s` is over, then breaks the connection.
+
+    A server cannot break a connection before its first byte, so a client still there sees a 504 whose body never comes.
+    """
+
+    def __init__(self, delay_s: float) -> None:
+        super().__init__(status_code=504)
+        self._delay_s = delay_s
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            async with asyncio.timeout(self._delay_s):
+                while (await receive())["type"] != "http.disconnect":
+                    pass
+        except TimeoutError:
+            await send({"type": "http.response.start", "status": 504, "headers": [(b"connection", b"close")]})
+
+
+def refusal_by_switch() -> Refused:
+    return Refused(422, "refused_by_switch", "the bank was told to refuse")
+
+
+router = APIRouter(tags=["sandbox only"])
+
+
+@router.put("/misbehaviour")
+async def misbehave(switch: Switch, request: Request) -> dict[str, Any]:
+    switches: Switches = request.state.switches
+    switches.set(switch)
+    return {"switches": switches.listed()}
+
+
+@router.get("/misbehaviour")
+async def misbehaviour(request: Request) -> dict[str, Any]:
+    switches: Switches = request.state.switches
+    return {"switches": switches.listed()}

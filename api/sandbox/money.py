@@ -1,0 +1,52 @@
+"""Amounts as clients write them, in major units, and as the ledger keeps them, in minor units."""
+
+import re
+from decimal import Decimal
+from typing import Annotated
+
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
+
+MAX_MINOR = 1_000_000_000_000
+
+_EXPONENTS = {"USD": 2, "EUR": 2}
+_WRITTEN_AMOUNT = re.compile(r"-?[0-9]{1,20}(\.[0-9]{1,20})?")
+
+
+def to_minor(amount: Decimal, currency: str) -> int:
+    """Raises ValueError if the amount has a fraction of a minor unit, or is not between one and MAX_MINOR of them."""
+    minor = amount.scaleb(_EXPONENTS[currency])
+    if not 1 <= minor <= MAX_MINOR:
+        raise ValueError(f"must be between {in_major(1, currency)} and {in_major(MAX_MINOR, currency)}")
+    if minor != int(minor):
+        raise ValueError(f"{currency} has {_EXPONENTS[currency]} decimals")
+    return int(minor)
+
+
+def in_major(amount_minor: int, currency: str) -> str:
+    """Minor units as a decimal string of major units: 12550 US cents are "125.50"."""
+    return str(Decimal(amount_minor).scaleb(-_EXPONENTS[currency]))
+
+
+def _written_amount(value: object) -> Decimal:
+    """JSON numbers arrive as int or Decimal, never as float: a float would round a sub-cent amount to a clean one."""
+    if isinstance(value, str) and _WRITTEN_AMOUNT.fullmatch(value):
+        return Decimal(value)
+    if isinstance(value, int | Decimal) and not isinstance(value, bool):
+        amount = Decimal(value)
+        if amount.is_finite() and abs(amount.adjusted()) <= 20:
+            return amount
+    raise ValueError("must be a decimal number of major units, such as 125.50")
+
+
+def _printable(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("must not contain control or formatting characters")
+    return text
+
+
+Amount = Annotated[
+    Decimal, BeforeValidator(_written_amount, json_schema_input_type=Decimal | str), Field(gt=0, le=MAX_MINOR)
+]
+Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
+RecordId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+Reference = Annotated[str, StringConstraints(max_length=140), AfterValidator(_printable)]

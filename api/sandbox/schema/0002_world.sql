@@ -1,0 +1,106 @@
+-- A small believable world. Names and addresses are made up.
+-- cust_1001 and cust_2002 have good credit files, cust_3003 a thin one, cust_4004 a bad one; the others cover the rest.
+
+INSERT INTO customers (customer_id, full_name, date_of_birth, email, street, city, postcode, country,
+                       customer_since, kyc_status, currency) VALUES
+    ('cust_1001', 'Eleanor Whitfield', '1984-06-02', 'eleanor.whitfield@example.com',
+     '218 Larch Street', 'Madison', '53703', 'US', '2013-04-15', 'verified', 'USD'),
+    ('cust_2002', 'Marcus Okafor', '1989-11-21', 'marcus.okafor@example.com',
+     '77 Harbor View Road, Apt 4B', 'Baltimore', '21224', 'US', '2015-09-01', 'verified', 'USD'),
+    ('cust_3003', 'Priya Raman', '2001-02-09', 'priya.raman@example.com',
+     '1402 Juniper Avenue, Unit 12', 'Austin', '78704', 'US',
+     (CURRENT_DATE - INTERVAL '14 months')::date, 'verified', 'USD'),
+    ('cust_4004', 'Dale Hutchins', '1976-08-30', 'dale.hutchins@example.com',
+     '9 Quarry Lane', 'Dayton', '45402', 'US', '2009-01-20', 'verified', 'USD'),
+    ('cust_1002', 'Sofia Lindqvist', '1951-12-17', 'sofia.lindqvist@example.com',
+     '31 Birch Hollow', 'Duluth', '55803', 'US', '1998-05-11', 'verified', 'USD'),
+    ('cust_1003', 'Tomás Herrera', '1980-03-28', 'tomas.herrera@example.com',
+     '640 Mesa Verde Drive', 'Tucson', '85716', 'US', '2017-10-03', 'verified', 'USD'),
+    ('cust_1004', 'Grace Kim', '1998-07-14', 'grace.kim@example.com',
+     '2255 Alder Court', 'Tacoma', '98405', 'US', (CURRENT_DATE - INTERVAL '1 month')::date, 'pending', 'USD'),
+    ('cust_1005', 'Robert Feldman', '1972-01-05', 'robert.feldman@example.com',
+     '18 Orchard Terrace', 'Albany', '12208', 'US', '2006-02-27', 'verified', 'USD'),
+    ('cust_1006', 'Łukasz Nowak', '1993-05-19', 'lukasz.nowak@example.com',
+     '4810 North Milwaukee Avenue', 'Chicago', '60630', 'US',
+     (CURRENT_DATE - INTERVAL '5 months')::date, 'verified', 'USD'),
+    ('cust_1007', 'Denise Carter', '1986-09-08', 'denise.carter@example.com',
+     '503 Magnolia Street', 'Jackson', '39202', 'US', '2014-12-12', 'verified', 'USD'),
+    ('cust_1008', 'Henry Osei', '1979-04-23', 'henry.osei@example.com',
+     '1190 Lakeshore Boulevard', 'Cleveland', '44114', 'US', '2019-08-08', 'blocked', 'USD');
+
+INSERT INTO credit_files (customer_id, employment_status, employment_since, employment_months, housing_status,
+                          housing_monthly_cost_minor, obligations, oldest_account_months, accounts_open,
+                          delinquencies_24m, worst_days_past_due_24m, inquiries_6m, utilisation_bps, public_records,
+                          collections, bankruptcies, currency) VALUES
+    ('cust_1001', 'employed', '2016-03-14', NULL, 'mortgage', 115000,
+     '[{"kind": "loan", "lender": "Prairie Auto Finance", "balance_minor": 940000, "monthly_payment_minor": 28500},
+       {"kind": "card", "lender": "Lakeland Card Services", "balance_minor": 190000, "monthly_payment_minor": 9500}]',
+     164, 9, 0, 0, 0, 1400, 0, 0, 0, 'USD'),
+    ('cust_2002', 'employed', '2018-05-07', NULL, 'rent', 98000,
+     '[{"kind": "loan", "lender": "Chesapeake Student Loans", "balance_minor": 1120000, "monthly_payment_minor": 24000},
+       {"kind": "card", "lender": "Lakeland Card Services", "balance_minor": 210000, "monthly_payment_minor": 11000}]',
+     118, 7, 0, 0, 1, 1900, 0, 0, 0, 'USD'),
+    ('cust_3003', 'employed', NULL, 8, 'rent', 125000,
+     '[{"kind": "lease", "lender": "Hill Country Motors", "balance_minor": 1395000, "monthly_payment_minor": 31000},
+       {"kind": "card", "lender": "Lone Star Cards", "balance_minor": 95000, "monthly_payment_minor": 8500}]',
+     14, 2, 0, 0, 3, 3800, 0, 0, 0, 'USD'),
+    ('cust_4004', 'employed', '2021-10-18', NULL, 'rent', 145000,
+     '[{"kind": "loan", "lender": "Miami Valley Credit", "balance_minor": 2680000, "monthly_payment_minor": 84000},
+       {"kind": "lease", "lender": "Gem City Motors", "balance_minor": 1510000, "monthly_payment_minor": 46500},
+       {"kind": "card", "lender": "Lakeland Card Services", "balance_minor": 1380000, "monthly_payment_minor": 41500},
+       {"kind": "overdraft", "lender": "Dayton Savings", "balance_minor": 120000, "monthly_payment_minor": 15000}]',
+     142, 11, 4, 90, 6, 9200, 0, 2, 0, 'USD'),
+    ('cust_1002', 'retired', '2016-07-01', NULL, 'own', 42000,
+     '[{"kind": "card", "lender": "North Shore Cards", "balance_minor": 30000, "monthly_payment_minor": 3000}]',
+     402, 5, 0, 0, 0, 600, 0, 0, 0, 'USD'),
+    ('cust_1003', 'self_employed', '2019-02-01', NULL, 'mortgage', 138000,
+     '[{"kind": "loan", "lender": "Sonora Equipment Finance", "balance_minor": 1750000, "monthly_payment_minor": 42000},
+       {"kind": "card", "lender": "Saguaro Cards", "balance_minor": 610000, "monthly_payment_minor": 18500}]',
+     131, 8, 1, 30, 2, 4100, 0, 0, 0, 'USD'),
+    ('cust_1004', 'employed', '2023-06-05', NULL, 'family', 30000,
+     '[{"kind": "card", "lender": "Rainier Cards", "balance_minor": 70000, "monthly_payment_minor": 4500}]',
+     41, 3, 0, 0, 1, 2600, 0, 0, 0, 'USD'),
+    ('cust_1005', 'employed', '2004-09-13', NULL, 'mortgage', 189000,
+     '[{"kind": "mortgage", "lender": "Hudson Home Loans", "balance_minor": 16400000, "monthly_payment_minor": 121000},
+       {"kind": "loan", "lender": "Capital Region Auto", "balance_minor": 2240000, "monthly_payment_minor": 51500},
+       {"kind": "card", "lender": "Lakeland Card Services", "balance_minor": 480000, "monthly_payment_minor": 16000}]',
+     287, 14, 0, 0, 1, 2300, 0, 0, 0, 'USD'),
+    ('cust_1007', 'unemployed', NULL, NULL, 'rent', 87000,
+     '[{"kind": "card", "lender": "Delta Cards", "balance_minor": 260000, "monthly_payment_minor": 9000}]',
+     96, 4, 2, 60, 4, 7100, 1, 1, 1, 'USD'),
+    ('cust_1008', 'employed', '2017-03-20', NULL, 'rent', 110000,
+     '[{"kind": "loan", "lender": "Erie Auto Credit", "balance_minor": 780000, "monthly_payment_minor": 26500}]',
+     104, 6, 0, 0, 0, NULL, 0, 0, 0, 'USD');
+
+INSERT INTO accounts (account_id, customer_id, currency, kind, state, overdraft_limit_minor) VALUES
+    ('BANK-CASH-USD', NULL, 'USD', 'internal', 'open', 0),
+    ('BANK-CASH-EUR', NULL, 'EUR', 'internal', 'open', 0),
+    ('BANK-FEES-USD', NULL, 'USD', 'internal', 'open', 0),
+    ('BANK-FEES-EUR', NULL, 'EUR', 'internal', 'open', 0),
+    ('ACC001', 'cust_1001', 'USD', 'current', 'open', 0),
+    ('ACC002', 'cust_2002', 'USD', 'current', 'open', 0),
+    ('ACC003', 'cust_3003', 'USD', 'current', 'open', 0),
+    ('ACC004', 'cust_4004', 'USD', 'current', 'open', 0),
+    ('ACC005', 'cust_1002', 'USD', 'current', 'open', 0),
+    ('ACC006', 'cust_1003', 'USD', 'current', 'open', 50000),
+    ('ACC007', 'cust_1004', 'USD', 'current', 'open', 0),
+    ('ACC008', 'cust_1005', 'USD', 'current', 'open', 100000),
+    ('ACC009', 'cust_1006', 'USD', 'current', 'open', 0),
+    ('ACC010', 'cust_1007', 'USD', 'current', 'open', 0),
+    ('ACC011', 'cust_1008', 'USD', 'current', 'frozen', 0),
+    ('SAV001', 'cust_1001', 'USD', 'savings', 'open', 0),
+    ('SAV002', 'cust_1002', 'USD', 'savings', 'closed', 0),
+    ('EUR001', 'cust_1005', 'EUR', 'savings', 'open', 0);
+
+WITH opening AS (
+    INSERT INTO transactions (reference) VALUES ('opening balances') RETURNING transaction_id
+)
+INSERT INTO postings (transaction_id, account_id, currency, amount_minor)
+SELECT opening.transaction_id, deposit.account_id, deposit.currency, deposit.amount_minor
+FROM opening, (VALUES
+    ('ACC001', 'USD', 1000000), ('ACC002', 'USD', 250000), ('ACC003', 'USD', 64050), ('ACC004', 'USD', 4275),
+    ('ACC005', 'USD', 1830000), ('ACC006', 'USD', 312540), ('ACC007', 'USD', 90000), ('ACC008', 'USD', 745010),
+    ('ACC009', 'USD', 215000), ('ACC010', 'USD', 18020), ('ACC011', 'USD', 530000), ('SAV001', 'USD', 2400000),
+    ('BANK-CASH-USD', 'USD', -7458895),
+    ('EUR001', 'EUR', 800000), ('BANK-CASH-EUR', 'EUR', -800000)
+) AS deposit (account_id, currency, amount_minor);

@@ -1,0 +1,52 @@
+"""Everything that can be set from outside: environment variables and `.env`, nothing else."""
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+PositiveInt = Annotated[int, Field(gt=0)]
+PositiveFloat = Annotated[float, Field(gt=0)]
+
+
+class Settings(BaseSettings):
+    model_config = SettingsConfigDict(env_file=".env", extra="ignore", populate_by_name=True)
+
+    database_url: str | None = Field(None, description="PostgreSQL to use; unset: an embedded one is started")
+    home: Path = Field(
+        Path(".countersign"), validation_alias="COUNTERSIGN_HOME", description="data of the embedded parts, logs"
+    )
+    host: str = Field("127.0.0.1", description="address that the API listens on")
+    port: PositiveInt = Field(8000, description="port that the API listens on")
+    banking_api_base_url: str | None = Field(None, description="the core bank; unset: the sandbox bank is started")
+    banking_api_key: SecretStr | None = Field(None, description="the core bank's bearer key")
+    sandbox_port: int = Field(
+        0, ge=0, validation_alias="COUNTERSIGN_SANDBOX_PORT", description="port of the sandbox bank; 0: any free one"
+    )
+    bootstrap_key: SecretStr | None = Field(
+        None, validation_alias="COUNTERSIGN_BOOTSTRAP_KEY", description="value of the first admin key"
+    )
+    tenant: str = Field("demo", validation_alias="COUNTERSIGN_TENANT", description="tenant of keys made here")
+    worker_concurrency: PositiveInt = Field(
+        32, validation_alias="COUNTERSIGN_WORKER_CONCURRENCY", description="runs that one worker drives at once"
+    )
+    pool_size: PositiveInt = Field(
+        10, validation_alias="COUNTERSIGN_POOL_SIZE", description="database connections of one process"
+    )
+    drain_s: PositiveFloat = Field(
+        20, validation_alias="COUNTERSIGN_DRAIN_S", description="time that runs have to reach a step's end on SIGTERM"
+    )
+    decision_wait_s: PositiveFloat = Field(
+        20,
+        validation_alias="COUNTERSIGN_DECISION_WAIT_S",
+        description="longest wait of a call that answers when decided",
+    )
+    log_level: str = Field("INFO", validation_alias="COUNTERSIGN_LOG_LEVEL", description="least severity logged")
+
+    @field_validator("bootstrap_key")
+    @classmethod
+    def _long_enough(cls, key: SecretStr | None) -> SecretStr | None:
+        if key is not None and len(key.get_secret_value()) < 16:
+            raise ValueError("COUNTERSIGN_BOOTSTRAP_KEY must be at least 16 characters long")
+        return key

@@ -1,0 +1,69 @@
+"""The process that fetches runs and drives them, and the janitor that rides in every one of them."""
+
+import asyncio
+import logging
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import procrastinate
+import psycopg
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
+
+from api.driver import Driver
+from db import audit, reviews, runs
+from db.errors import DatabaseUnavailable
+from db.queue import Queue
+
+JANITOR_S = 2.0
+_log = logging.getLogger(__name__)
+
+
+class Worker:
+    """Owns the queue's loop and the janitor's. `stop` drains: runs under way stop at their step's end."""
+
+    def __init__(self, pool: AsyncConnectionPool[Any], queue: Queue, driver: Driver) -> None:
+        self._pool = pool
+        self._queue = queue
+        self._driver = driver
+
+    async def work(self, concurrency: int, drain_s: float) -> None:
+        async with asyncio.TaskGroup() as group:
+            janitor = group.create_task(self._janitor())
+            await self._queue.work(concurrency, drain_s)
+            janitor.cancel()
+
+    def stop(self) -> None:
+        self._queue.stop()
+        self._driver.drain()
+
+    async def _janitor(self) -> None:
+        while True:
+            try:
+                await self._tidy()
+            except (psycopg.OperationalError, PoolTimeout, procrastinate.exceptions.ConnectorException) as exc:
+                _log.warning("the janitor lost its database, trying again: %s", exc)
+            await asyncio.sleep(JANITOR_S)
+
+    async def _tidy(self) -> None:
+        if recovered := await self._queue.recover():
+            _log.warning("%s runs of lost workers were put back", recovered)
+        async with self._pool.connection() as conn:
+            await runs.requeue_orphans(conn, self._queue)
+            await reviews.expire(conn, self._queue, datetime.now(UTC))
+            await audit.seal_all(conn)
+            await conn.execute("SELECT ensure_event_partitions()")
+
+
+async def drive(driver: Driver, run_id: UUID) -> None:
+    """What the queue calls: nothing a workflow raises may end its worker."""
+    execution = await driver.take_up(run_id)
+    if execution is None:
+        return
+    try:
+        await driver.carry_out(execution)
+    except (psycopg.OperationalError, PoolTimeout, DatabaseUnavailable):
+        raise
+    except Exception as exc:  # noqa: BLE001  the one place: a run's fault must not become its worker's
+        _log.exception("run %s failed unexpectedly", run_id)
+        await execution.try_again(exc)

@@ -1,0 +1,178 @@
+"""What a run's watchers are told: read from `run_events`, woken by NOTIFY or, in the same process, by the journal.
+
+The table is the truth and everything else only says when to look. Each process has one listening connection and asks
+for all runs that have news in one query; a poll catches up with what a lost notification would have said. A watcher who
+falls behind its bounded queue is served from the table again.
+"""
+
+import asyncio
+import logging
+from collections import defaultdict, deque
+from collections.abc import AsyncIterator, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+import orjson
+import psycopg
+from psycopg.rows import class_row
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
+
+from db.journal import CHANNEL, Event
+
+CATCH_UP_S = 2.0
+QUEUE_LENGTH = 256
+BATCH = 1000
+_LAST_WORDS = frozenset({"success", "error", "cancelled"})
+_log = logging.getLogger(__name__)
+
+
+def is_last(event: Event) -> bool:
+    """Whether the run has ended with this event."""
+    return event.event == "run" and orjson.loads(event.data)["status"] in _LAST_WORDS
+
+
+class EventFeed:
+    """`async with EventFeed(pool, database_url)`, then `follow` any number of runs."""
+
+    def __init__(self, pool: AsyncConnectionPool[Any], database_url: str) -> None:
+        self._pool = pool
+        self._database_url = database_url
+        self._watchers: dict[UUID, set[_Watcher]] = defaultdict(set)
+        self._news: set[UUID] = set()
+        self._wake = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def __aenter__(self) -> "EventFeed":
+        self._tasks = [asyncio.create_task(self._listen()), asyncio.create_task(self._read_news())]
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def follow(self, run_id: UUID, after_seq: int = -1) -> AsyncIterator[Event]:
+        """The run's events from `after_seq` on, each once and in order, until its last word."""
+        watcher = _Watcher(next_seq=after_seq + 1)
+        self._watchers[run_id].add(watcher)
+        self._look_at(run_id)
+        try:
+            while True:
+                while watcher.queue:
+                    event = watcher.queue.popleft()
+                    yield event
+                    if is_last(event):
+                        return
+                if watcher.fell_behind:
+                    watcher.fell_behind = False
+                    self._look_at(run_id)
+                watcher.wake.clear()
+                await watcher.wake.wait()
+        finally:
+            self._watchers[run_id].discard(watcher)
+            if not self._watchers[run_id]:
+                del self._watchers[run_id]
+
+    async def past(self, run_id: UUID, after_seq: int = -1) -> AsyncIterator[Event]:
+        """What was told of a run so far, without waiting for more."""
+        async with self._pool.connection() as conn, conn.cursor(row_factory=class_row(Event)) as cur:
+            await cur.execute(
+                """
+                SELECT run_id, seq, tenant_id, event, data FROM run_events
+                WHERE run_id = %(run_id)s AND seq > %(after_seq)s ORDER BY seq
+                """,
+                {"run_id": run_id, "after_seq": after_seq},
+            )
+            events = await cur.fetchall()
+        for event in events:
+            yield event
+
+    def publish(self, events: Iterable[Event]) -> None:
+        """Hands events that are already committed to whoever watches their runs in this process."""
+        for event in events:
+            for watcher in self._watchers.get(event.run_id, ()):
+                if event.seq > watcher.next_seq:
+                    self._look_at(event.run_id)
+                else:
+                    watcher.offer(event)
+
+    def _look_at(self, run_id: UUID) -> None:
+        self._news.add(run_id)
+        self._wake.set()
+
+    async def _listen(self) -> None:
+        while True:
+            try:
+                async with await psycopg.AsyncConnection.connect(
+                    self._database_url, autocommit=True, connect_timeout=5
+                ) as conn:
+                    await conn.execute(f"LISTEN {CHANNEL}")
+                    async for notification in conn.notifies():
+                        self._heard(notification.payload)
+            except psycopg.OperationalError as exc:
+                _log.warning("not listening for events, trying again: %s", exc)
+                await asyncio.sleep(CATCH_UP_S)
+
+    def _heard(self, payload: str) -> None:
+        for run, seq in orjson.loads(payload):
+            run_id = UUID(run)
+            if any(watcher.next_seq <= seq for watcher in self._watchers.get(run_id, ())):
+                self._look_at(run_id)
+
+    async def _read_news(self) -> None:
+        while True:
+            try:
+                await asyncio.wait_for(self._wake.wait(), CATCH_UP_S)
+            except TimeoutError:
+                self._news.update(self._watchers)
+            self._wake.clear()
+            news, self._news = self._news, set()
+            try:
+                await self._read(news)
+            except (psycopg.OperationalError, PoolTimeout) as exc:
+                _log.warning("events cannot be read, trying again: %s", exc)
+
+    async def _read(self, runs: set[UUID]) -> None:
+        wanted = {
+            run_id: min(watcher.next_seq for watcher in self._watchers[run_id])
+            for run_id in runs
+            if run_id in self._watchers
+        }
+        if not wanted:
+            return
+        async with self._pool.connection() as conn, conn.cursor(row_factory=class_row(Event)) as cur:
+            await cur.execute(
+                """
+                SELECT e.run_id, e.seq, e.tenant_id, e.event, e.data
+                FROM unnest(%(run_ids)s::uuid[], %(seqs)s::integer[]) AS w (run_id, seq)
+                JOIN run_events e ON e.run_id = w.run_id AND e.seq >= w.seq
+                ORDER BY e.run_id, e.seq LIMIT %(batch)s
+                """,
+                {"run_ids": list(wanted), "seqs": list(wanted.values()), "batch": BATCH},
+            )
+            events = await cur.fetchall()
+        for event in events:
+            for watcher in self._watchers.get(event.run_id, ()):
+                watcher.offer(event)
+        if len(events) == BATCH:
+            self._news.update(wanted)
+            self._wake.set()
+
+
+@dataclass(eq=False, slots=True)
+class _Watcher:
+    next_seq: int
+    queue: deque[Event] = field(default_factory=deque)
+    wake: asyncio.Event = field(default_factory=asyncio.Event)
+    fell_behind: bool = False
+
+    def offer(self, event: Event) -> None:
+        """Queues an event that was not queued before. What lies before it is known to be queued, or pruned."""
+        if event.seq >= self.next_seq:
+            if len(self.queue) >= QUEUE_LENGTH:
+                self.fell_behind = True
+            else:
+                self.queue.append(event)
+                self.next_seq = event.seq + 1
+        self.wake.set()

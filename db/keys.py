@@ -1,0 +1,93 @@
+"""API keys: a prefix to recognise them by and 256 random bits; only the SHA-256 is kept."""
+
+import hashlib
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import uuid_utils.compat as uuids
+from psycopg import AsyncConnection
+from psycopg.rows import class_row
+
+from db.actor import Actor
+from db.errors import NotFound
+
+PREFIX = "csk_"
+
+
+@dataclass(frozen=True, slots=True)
+class NewKey:
+    tenant_id: str
+    person: str
+    roles: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRow:
+    key_id: UUID
+    person: str
+    roles: list[str]
+    prefix: str
+    created_at: datetime
+    revoked_at: datetime | None
+
+
+async def create(conn: AsyncConnection[Any], new: NewKey, secret: str | None = None) -> str:
+    """Makes a key and returns it; this is the only time it can be read. `secret` gives it a known value."""
+    key = secret or PREFIX + secrets.token_urlsafe(32)
+    await conn.execute(
+        "INSERT INTO tenants (tenant_id) VALUES (%s) ON CONFLICT (tenant_id) DO NOTHING", (new.tenant_id,)
+    )
+    await conn.execute(
+        """
+        INSERT INTO api_keys (key_id, tenant_id, person, roles, prefix, sha256)
+        VALUES (%(key_id)s, %(tenant_id)s, %(person)s, %(roles)s, %(prefix)s, %(sha256)s)
+        ON CONFLICT (sha256) DO NOTHING
+        """,
+        {
+            "key_id": uuids.uuid7(),
+            "tenant_id": new.tenant_id,
+            "person": new.person,
+            "roles": list(new.roles),
+            "prefix": key[: len(PREFIX) + 6],
+            "sha256": _sha256(key),
+        },
+    )
+    return key
+
+
+async def actor_of(conn: AsyncConnection[Any], key: str) -> Actor | None:
+    """Whose key this is, or None if it is nobody's or was revoked."""
+    cur = await conn.execute(
+        "SELECT tenant_id, person, roles FROM api_keys WHERE sha256 = %s AND revoked_at IS NULL", (_sha256(key),)
+    )
+    row = await cur.fetchone()
+    return Actor(row["tenant_id"], row["person"], frozenset(row["roles"])) if row else None
+
+
+async def all_of(conn: AsyncConnection[Any], tenant_id: str) -> list[KeyRow]:
+    async with conn.cursor(row_factory=class_row(KeyRow)) as cur:
+        await cur.execute(
+            """
+            SELECT key_id, person, roles, prefix, created_at, revoked_at FROM api_keys
+            WHERE tenant_id = %s ORDER BY created_at
+            """,
+            (tenant_id,),
+        )
+        return await cur.fetchall()
+
+
+async def revoke(conn: AsyncConnection[Any], tenant_id: str, key_id: UUID) -> None:
+    cur = await conn.execute(
+        "UPDATE api_keys SET revoked_at = coalesce(revoked_at, now()) WHERE tenant_id = %s AND key_id = %s",
+        (tenant_id, key_id),
+    )
+    if cur.rowcount != 1:
+        raise NotFound("key", key_id)
+
+
+def _sha256(key: str) -> bytes:
+    return hashlib.sha256(key.encode()).digest()

@@ -1,0 +1,250 @@
+"""Reviews: interrupts that wait for a person, and the one answer each gets.
+
+An answer is decided by compare-and-set on the review's row and lives there before any worker hears of it, so a worker
+that dies after reading it finds it again. It names the hash of the payload it approves; a changed payload voids it.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+import jsonschema
+import uuid_utils.compat as uuids
+from psycopg import AsyncConnection
+from psycopg.rows import class_row
+from psycopg.types.json import Jsonb
+
+from db import audit, runs
+from db.actor import SYSTEM, Actor
+from db.audit import Deed
+from db.canonical import sha256_hex
+from db.errors import AlreadyAnswered, ApprovalVoid, Forbidden, InvalidInput, NotFound
+from db.queue import Queue
+from db.runs import Begun, NewRun
+
+REQUESTER = "requester"
+"""The role of whoever started the case: what they owe (an acceptance, a missing document), no checker can give."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What an interrupt puts before a person.
+
+    `on_due` is what silence does, and it never approves: `{"answer": …}` is the answer it gives, and `{"escalate_to":
+    role, "days": n}` puts the question to another role, for so many days more.
+    """
+
+    kind: str
+    role: str
+    question: str
+    facts: Mapping[str, Any]
+    payload: Mapping[str, Any]
+    due_at: datetime
+    on_due: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    review_id: UUID
+    tenant_id: str
+    thread_id: UUID
+    run_id: UUID
+    interrupt_id: str
+    kind: str
+    role: str
+    question: str
+    facts: dict[str, Any]
+    payload: dict[str, Any]
+    payload_sha256: str
+    form: dict[str, Any]
+    due_at: datetime
+    on_due: dict[str, Any]
+    status: Literal["open", "answered", "expired", "void"]
+    answer: dict[str, Any] | None
+    answered_by: str | None
+    answered_at: datetime | None
+    created_at: datetime
+    started_by: str
+
+
+_COLUMNS = """v.review_id, v.tenant_id, v.thread_id, v.run_id, v.interrupt_id, v.kind, v.role, v.question, v.facts,
+    v.payload, v.payload_sha256, v.form, v.due_at, v.on_due, v.status, v.answer, v.answered_by, v.answered_at,
+    v.created_at, t.started_by"""
+
+
+async def open_review(
+    conn: AsyncConnection[Any], run: Begun, interrupt_id: str, question: Question, form: Mapping[str, Any]
+) -> UUID:
+    """Written with the end of the run that was interrupted; the same interrupt opens one review, however often."""
+    values = asdict(question)
+    cur = await conn.execute(
+        """
+        INSERT INTO reviews (review_id, tenant_id, thread_id, run_id, interrupt_id, kind, role, question, facts,
+                             payload, payload_sha256, form, due_at, on_due)
+        VALUES (%(review_id)s, %(tenant_id)s, %(thread_id)s, %(run_id)s, %(interrupt_id)s, %(kind)s, %(role)s,
+                %(question)s, %(facts)s, %(payload)s, %(payload_sha256)s, %(form)s, %(due_at)s, %(on_due)s)
+        ON CONFLICT (thread_id, interrupt_id) DO UPDATE SET run_id = EXCLUDED.run_id
+        RETURNING review_id
+        """,
+        values
+        | {
+            "review_id": uuids.uuid7(),
+            "tenant_id": run.tenant_id,
+            "thread_id": run.thread_id,
+            "run_id": run.run_id,
+            "interrupt_id": interrupt_id,
+            "facts": Jsonb(question.facts),
+            "payload": Jsonb(question.payload),
+            "payload_sha256": sha256_hex(question.payload),
+            "form": Jsonb(form),
+            "on_due": Jsonb(question.on_due),
+        },
+    )
+    row = await cur.fetchone()
+    assert row is not None
+    review_id: UUID = row["review_id"]
+    return review_id
+
+
+async def get(conn: AsyncConnection[Any], actor: Actor, review_id: UUID) -> Review:
+    """The review if this actor may see its case."""
+    found = await _select(conn, "v.review_id = %(id)s", actor, review_id)
+    if not found:
+        raise NotFound("review", review_id)
+    return found[0]
+
+
+async def of_thread(conn: AsyncConnection[Any], actor: Actor, thread_id: UUID) -> Sequence[Review]:
+    return await _select(conn, "v.thread_id = %(id)s", actor, thread_id)
+
+
+async def waiting_for(conn: AsyncConnection[Any], actor: Actor) -> Sequence[Review]:
+    """The open reviews this actor may answer, the most urgent first."""
+    open_ones = await _select(conn, "v.status = 'open'", actor, None)
+    return [review for review in open_ones if refusal(review, actor) is None]
+
+
+def refusal(review: Review, actor: Actor) -> str | None:
+    """Why this actor may not answer this review, or None if they may. Maker and checker are two people."""
+    if review.role == REQUESTER:
+        return None if actor.person == review.started_by else "only whoever started this case may answer"
+    if "agent" in actor.roles:
+        return "an agent is never a checker"
+    if review.role not in actor.roles:
+        return f"this review needs the role {review.role}"
+    if actor.person == review.started_by:
+        return "whoever started a case cannot check it"
+    return None
+
+
+async def answer(conn: AsyncConnection[Any], queue: Queue, review: Review, actor: Actor, given: "Answer") -> NewRun:
+    """Stores the answer and accepts the run that carries it on, in the caller's transaction.
+
+    Raises Forbidden, InvalidInput, ApprovalVoid or AlreadyAnswered; then nothing is written.
+    """
+    if reason := refusal(review, actor):
+        raise Forbidden(reason)
+    if review.status != "open":
+        raise AlreadyAnswered(review.review_id, review.status)
+    _check_form(review.form, given.answer)
+    if given.payload_sha256 != review.payload_sha256:
+        raise ApprovalVoid(review.review_id)
+    return await _settle(conn, queue, review, actor.person, given.answer)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    payload_sha256: str
+    answer: Mapping[str, Any]
+
+
+async def expire(conn: AsyncConnection[Any], queue: Queue, now: datetime) -> int:
+    """Does to each overdue review what silence does; how many there were."""
+    async with conn.transaction(), conn.cursor(row_factory=class_row(Review)) as cur:
+        await cur.execute(
+            "SELECT " + _COLUMNS + " FROM reviews v JOIN threads t USING (thread_id)"
+            " WHERE v.status = 'open' AND v.due_at <= %(now)s ORDER BY v.due_at LIMIT 100"
+            " FOR UPDATE OF v SKIP LOCKED",
+            {"now": now},
+        )
+        overdue = await cur.fetchall()
+        for review in overdue:
+            if "answer" in review.on_due:
+                await _settle(conn, queue, review, SYSTEM, review.on_due["answer"])
+            else:
+                await _escalate(conn, review)
+    return len(overdue)
+
+
+async def _escalate(conn: AsyncConnection[Any], review: Review) -> None:
+    role, days = review.on_due["escalate_to"], review.on_due["days"]
+    await conn.execute(
+        """
+        UPDATE reviews SET role = %(role)s, due_at = due_at + %(days)s * interval '1 day'
+        WHERE review_id = %(review_id)s
+        """,
+        {"role": role, "days": days, "review_id": review.review_id},
+    )
+    record = {"review_id": str(review.review_id), "from": review.role, "to": role}
+    deed = Deed(review.tenant_id, SYSTEM, "review.escalated", record, review.thread_id, review.run_id)
+    await audit.record(conn, deed)
+
+
+async def _settle(
+    conn: AsyncConnection[Any], queue: Queue, review: Review, person: str, answer: Mapping[str, Any]
+) -> NewRun:
+    cur = await conn.execute(
+        """
+        UPDATE reviews SET status = %(status)s, answer = %(answer)s, answered_by = %(person)s, answered_at = now()
+        WHERE review_id = %(review_id)s AND status = 'open'
+        """,
+        {
+            "status": "expired" if person == SYSTEM else "answered",
+            "answer": Jsonb(answer),
+            "person": person,
+            "review_id": review.review_id,
+        },
+    )
+    if cur.rowcount != 1:
+        raise AlreadyAnswered(review.review_id, "answered")
+    run = NewRun(uuids.uuid7(), review.tenant_id, review.thread_id, person, review_id=review.review_id)
+    await runs.accept(conn, queue, run)
+    record = {"review_id": review.review_id, "kind": review.kind, "payload_sha256": review.payload_sha256}
+    deed = Deed(
+        tenant_id=review.tenant_id,
+        person=person,
+        action="review.expired" if person == SYSTEM else "review.answered",
+        record={**{k: str(v) for k, v in record.items()}, "answer": answer},
+        thread_id=review.thread_id,
+        run_id=run.run_id,
+    )
+    await audit.record(conn, deed)
+    return run
+
+
+def _check_form(form: Mapping[str, Any], answer: Mapping[str, Any]) -> None:
+    errors = sorted(jsonschema.Draft202012Validator(form).iter_errors(answer), key=lambda e: list(e.absolute_path))
+    if errors:
+        path = ".".join(str(step) for step in errors[0].absolute_path)
+        raise InvalidInput(f"answer.{path}" if path else "answer", errors[0].message)
+
+
+async def _select(conn: AsyncConnection[Any], where: Any, actor: Actor, record_id: UUID | None) -> Sequence[Review]:
+    async with conn.cursor(row_factory=class_row(Review)) as cur:
+        await cur.execute(
+            "SELECT "
+            + _COLUMNS
+            + " FROM reviews v JOIN threads t USING (thread_id) WHERE "
+            + where
+            + " AND v.tenant_id = %(tenant_id)s AND (%(whole_tenant)s OR t.started_by = %(person)s)"
+            " ORDER BY v.due_at, v.review_id",
+            {
+                "id": record_id,
+                "tenant_id": actor.tenant_id,
+                "whole_tenant": actor.sees_whole_tenant,
+                "person": actor.person,
+            },
+        )
+        return await cur.fetchall()

@@ -1,0 +1,33 @@
+"""What a workflow is: a LangGraph state machine with its input, its words for people, and its durability."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from langgraph.graph import StateGraph
+from pydantic import BaseModel
+
+from tools.bank import Bank
+from tools.context import Context
+
+
+@dataclass(frozen=True, slots=True)
+class Workflow:
+    """Registered once, in `graphs.WORKFLOWS`.
+
+    `build` gives the uncompiled graph; its state must hold `outcome` when, and only when, the case is over.
+    `version` is pinned by each thread: change it when nodes or state keys are renamed or removed.
+    `may_start` are the roles that may begin a case; `agents` names the agent of each node.
+    `check` looks at what only the bank knows of an input, before the case is accepted; it raises InvalidInput.
+    """
+
+    name: str
+    family: Literal["banking", "lending", "wealth"]
+    summary: str
+    version: str
+    input: type[BaseModel]
+    may_start: frozenset[str]
+    build: Callable[[], StateGraph[Any, Context, Any, Any]]
+    agents: Mapping[str, str]
+    check: Callable[[Any, Bank], Awaitable[None]] | None = None
+    durability: Literal["sync", "async", "exit"] = "sync"

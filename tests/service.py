@@ -1,0 +1,142 @@
+"""A whole Countersign for tests: `countersign up` as a real process, with clients for each role."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import httpx
+
+BOOTSTRAP_KEY = "bootstrap-key-of-the-tests"
+START_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """One running deployment. `processes` are named as they were started: `up`, or `api`, `worker` and so on."""
+
+    url: str
+    database_url: str
+    home: Path
+    environment: dict[str, str]
+    clients: ExitStack
+
+    def client(self, role: str, person: str | None = None) -> httpx.Client:
+        """A client with a fresh key of this role; `person` sets who it belongs to."""
+        body = {"person": person or f"{role}-{uuid4().hex[:8]}", "roles": [role]}
+        made = httpx.post(f"{self.url}/keys", json=body, headers={"x-api-key": BOOTSTRAP_KEY}, timeout=60)
+        made.raise_for_status()
+        return self._kept(httpx.Client(base_url=self.url, headers={"x-api-key": made.json()["key"]}, timeout=60))
+
+    def admin(self) -> httpx.Client:
+        return self._kept(httpx.Client(base_url=self.url, headers={"x-api-key": BOOTSTRAP_KEY}, timeout=60))
+
+    def bank(self) -> httpx.Client:
+        """The sandbox bank, as its operator sees it."""
+        headers = {"Authorization": f"Bearer {(self.home / 'sandbox.key').read_text()}"}
+        port = self.environment["COUNTERSIGN_SANDBOX_PORT"]
+        return self._kept(httpx.Client(base_url=f"http://127.0.0.1:{port}", headers=headers, timeout=60))
+
+    def _kept(self, client: httpx.Client) -> httpx.Client:
+        return self.clients.enter_context(client)
+
+    def start(self, *command: str, **more: str) -> subprocess.Popen[bytes]:
+        """Starts `countersign COMMAND` against this deployment's database and bank."""
+        with (self.home / f"{command[0]}.log").open("ab") as log:
+            return subprocess.Popen(
+                [sys.executable, "-m", "api.cli", *command],
+                env=self.environment | more,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+
+
+def start_case(client: httpx.Client, application: dict[str, Any]) -> str:
+    """The thread of a new loan application."""
+    answer = client.post(
+        "/workflows/loan_origination/threads", json=application, headers={"Idempotency-Key": uuid4().hex}
+    )
+    assert answer.status_code == 202, answer.text
+    return str(answer.json()["thread_id"])
+
+
+def follow(client: httpx.Client, thread_id: str) -> list[dict[str, Any]]:
+    """The case's events as they are streamed, until no run of it is under way."""
+    events: list[dict[str, Any]] = []
+    with client.stream("GET", f"/threads/{thread_id}/events") as stream:
+        assert stream.status_code == 200
+        text = "".join(stream.iter_text())
+    for block in text.split("\n\n"):
+        if match := re.fullmatch(r"id: (\S+)\nevent: (\S+)\ndata: (.*)", block):
+            events.append({"id": match[1], "event": match[2], "data": httpx.Response(200, text=match[3]).json()})
+    return events
+
+
+def open_review(client: httpx.Client, thread_id: str) -> dict[str, Any]:
+    """The review of this case that waits for this client."""
+    waiting = [r for r in client.get("/reviews").json() if r["thread_id"] == thread_id]
+    assert len(waiting) == 1, waiting
+    return dict(waiting[0])
+
+
+def answer(client: httpx.Client, review: dict[str, Any], given: dict[str, Any]) -> httpx.Response:
+    body = {"payload_sha256": review["payload_sha256"], "answer": given}
+    return client.post(f"/reviews/{review['review_id']}/answer", json=body, headers={"Idempotency-Key": uuid4().hex})
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def service(database_url: str, home: Path, **environment: str) -> Iterator[Service]:
+    """`countersign up` on free ports, until the block is left."""
+    port = free_port()
+    served = Service(
+        url=f"http://127.0.0.1:{port}",
+        database_url=database_url,
+        home=home,
+        environment=dict(os.environ)
+        | {
+            "DATABASE_URL": database_url,
+            "COUNTERSIGN_HOME": str(home),
+            "COUNTERSIGN_BOOTSTRAP_KEY": BOOTSTRAP_KEY,
+            "COUNTERSIGN_SANDBOX_PORT": str(free_port()),
+            "PORT": str(port),
+        }
+        | environment,
+        clients=ExitStack(),
+    )
+    process = served.start("up")
+    try:
+        await_ok(served, process)
+        with served.clients:
+            yield served
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(timeout=30)
+
+
+def await_ok(served: Service, process: subprocess.Popen[bytes]) -> None:
+    """Returns when the API answers; raises with the log's end if its process ends before."""
+    transport = httpx.HTTPTransport(retries=0)
+    with httpx.Client(transport=transport, timeout=START_S) as client:
+        while process.poll() is None:
+            try:
+                if client.get(f"{served.url}/ok").is_success:
+                    return
+            except httpx.ConnectError:
+                # It cannot tell us when it is ready; this is a pause between two looks, not a race's cure.
+                time.sleep(0.05)
+    raise AssertionError((served.home / "up.log").read_text()[-3000:])

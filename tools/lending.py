@@ -1,0 +1,293 @@
+"""The lending family's rows: applications, assessments, decisions, loans and letters.
+
+Every write may come twice, from a node that ran again after a crash; the first one stays.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+import uuid_utils.compat as uuids
+from psycopg import AsyncConnection
+from psycopg.rows import class_row
+from psycopg.types.json import Jsonb
+
+from db import audit
+from db.actor import SYSTEM, Actor
+from db.audit import Deed
+from db.canonical import sha256_hex
+from db.errors import NotFound
+from tools.context import Context
+from tools.letter_facts import LetterFacts
+from tools.letters import write_letter
+
+
+@dataclass(frozen=True, slots=True)
+class NewApplication:
+    thread_id: UUID
+    applicant_id: str
+    amount_minor: int
+    currency: str
+    term_months: int
+    income_monthly_minor: int
+    request: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class LoanCase:
+    application_id: int
+    thread_id: UUID
+    applicant_id: str
+    amount_minor: int
+    currency: str
+    term_months: int
+    income_monthly_minor: int
+    created_at: datetime
+    thread_status: str
+    outcome: str | None
+    decision: str | None
+    decision_detail: dict[str, Any] | None
+    decided_at: datetime | None
+    loan_account_id: str | None
+    run_status: str | None
+    request: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class NewDecision:
+    """`person` is the underwriter; None: policy decided alone."""
+
+    outcome: str
+    policy_version: str
+    facts: Mapping[str, Any]
+    decision: Mapping[str, Any]
+    person: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AnsweredReview:
+    status: Literal["answered", "expired"]
+    answered_by: str
+    answered_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class StoredLetter:
+    letter_id: UUID
+    kind: str
+    subject: str
+    body: str
+    facts: dict[str, Any]
+    creditor: dict[str, Any]
+    created_at: datetime
+
+
+async def store_application(conn: AsyncConnection[Any], tenant_id: str, new: NewApplication) -> int:
+    """The application's number, the same for a thread however often it is stored."""
+    cur = await conn.execute(
+        """
+        WITH stored AS (
+            SELECT application_id FROM loan_applications WHERE thread_id = %(thread_id)s
+        ), inserted AS (
+            INSERT INTO loan_applications (tenant_id, thread_id, applicant_id, amount_minor, currency, term_months,
+                                           income_monthly_minor, request)
+            SELECT %(tenant_id)s, %(thread_id)s, %(applicant_id)s, %(amount_minor)s, %(currency)s, %(term_months)s,
+                   %(income_monthly_minor)s, %(request)s
+            WHERE NOT EXISTS (SELECT 1 FROM stored)
+            RETURNING application_id
+        )
+        SELECT application_id FROM stored UNION ALL SELECT application_id FROM inserted
+        """,
+        asdict(new) | {"tenant_id": tenant_id, "request": Jsonb(new.request)},
+    )
+    row = await cur.fetchone()
+    assert row is not None
+    return int(row["application_id"])
+
+
+async def applications_since(context: Context, applicant_id: str, since: datetime) -> int:
+    """How many other applications this applicant has made to us since then."""
+    async with context.pool.connection() as conn:
+        cur = await conn.execute(
+            """
+            SELECT count(*) AS n FROM loan_applications
+            WHERE tenant_id = %(tenant_id)s AND applicant_id = %(applicant_id)s AND created_at >= %(since)s
+              AND thread_id <> %(thread_id)s
+            """,
+            {
+                "tenant_id": context.tenant_id,
+                "applicant_id": applicant_id,
+                "since": since,
+                "thread_id": context.thread_id,
+            },
+        )
+        row = await cur.fetchone()
+    assert row is not None
+    return int(row["n"])
+
+
+async def store_assessment(context: Context, agent: str, version: str, assessment: Mapping[str, Any]) -> None:
+    async with context.pool.connection() as conn:
+        await conn.execute(
+            """
+            INSERT INTO risk_assessments (tenant_id, thread_id, agent, version, assessment)
+            VALUES (%(tenant_id)s, %(thread_id)s, %(agent)s, %(version)s, %(assessment)s)
+            ON CONFLICT (thread_id, agent) DO NOTHING
+            """,
+            {
+                "tenant_id": context.tenant_id,
+                "thread_id": context.thread_id,
+                "agent": agent,
+                "version": version,
+                "assessment": Jsonb(assessment),
+            },
+        )
+
+
+async def store_decision(context: Context, new: NewDecision) -> None:
+    """The decision with what it rests on, and its audit row: both, once."""
+    decided_by = "policy" if new.person is None else "underwriter"
+    facts_sha256 = sha256_hex(new.facts)
+    async with context.pool.connection() as conn, conn.transaction():
+        cur = await conn.execute(
+            """
+            INSERT INTO credit_decisions (tenant_id, thread_id, decided_by, person, outcome, policy_version,
+                                          facts_sha256, facts, decision)
+            VALUES (%(tenant_id)s, %(thread_id)s, %(decided_by)s, %(person)s, %(outcome)s, %(policy_version)s,
+                    %(facts_sha256)s, %(facts)s, %(decision)s)
+            ON CONFLICT (thread_id, decided_by) DO NOTHING
+            """,
+            {
+                "tenant_id": context.tenant_id,
+                "thread_id": context.thread_id,
+                "decided_by": decided_by,
+                "person": new.person,
+                "outcome": new.outcome,
+                "policy_version": new.policy_version,
+                "facts_sha256": facts_sha256,
+                "facts": Jsonb(new.facts),
+                "decision": Jsonb(new.decision),
+            },
+        )
+        if cur.rowcount == 1:
+            record = {"outcome": new.outcome, "facts_sha256": facts_sha256, "decision": new.decision}
+            await audit.record(conn, _deed(context, f"loan.decided_by_{decided_by}", record, new.person or SYSTEM))
+
+
+async def answered_review(context: Context, kind: str) -> AnsweredReview:
+    """Who gave the case's review of this kind its answer, and when."""
+    async with context.pool.connection() as conn, conn.cursor(row_factory=class_row(AnsweredReview)) as cur:
+        await cur.execute(
+            """
+            SELECT status, answered_by, answered_at FROM reviews
+            WHERE thread_id = %(thread_id)s AND tenant_id = %(tenant_id)s AND kind = %(kind)s
+              AND status IN ('answered', 'expired')
+            """,
+            {"thread_id": context.thread_id, "tenant_id": context.tenant_id, "kind": kind},
+        )
+        found: AnsweredReview | None = await cur.fetchone()
+    if found is None:
+        raise NotFound("answered review", kind)
+    return found
+
+
+async def store_loan(
+    context: Context, loan: Mapping[str, Any], terms: Mapping[str, Any], schedule: Sequence[Mapping[str, Any]]
+) -> None:
+    async with context.pool.connection() as conn:
+        await conn.execute(
+            """
+            INSERT INTO loans (thread_id, tenant_id, loan_account_id, transfer_id, terms, schedule)
+            VALUES (%(thread_id)s, %(tenant_id)s, %(loan_account_id)s, %(transfer_id)s, %(terms)s, %(schedule)s)
+            ON CONFLICT (thread_id) DO NOTHING
+            """,
+            {
+                "thread_id": context.thread_id,
+                "tenant_id": context.tenant_id,
+                "loan_account_id": loan["loan_account_id"],
+                "transfer_id": loan["transfer_id"],
+                "terms": Jsonb(terms),
+                "schedule": Jsonb(list(schedule)),
+            },
+        )
+
+
+async def send_letter(context: Context, facts: LetterFacts) -> UUID:
+    """Writes the letter and keeps it, with its audit row; one of a kind per case."""
+    letter = write_letter(facts, context.creditor)
+    async with context.pool.connection() as conn, conn.transaction():
+        cur = await conn.execute(
+            """
+            INSERT INTO letters (letter_id, tenant_id, thread_id, kind, subject, body, facts, creditor)
+            VALUES (%(letter_id)s, %(tenant_id)s, %(thread_id)s, %(kind)s, %(subject)s, %(body)s, %(facts)s,
+                    %(creditor)s)
+            ON CONFLICT (thread_id, kind) DO NOTHING RETURNING letter_id
+            """,
+            {
+                "letter_id": uuids.uuid7(),
+                "tenant_id": context.tenant_id,
+                "thread_id": context.thread_id,
+                "kind": letter.kind,
+                "subject": letter.subject,
+                "body": letter.text,
+                "facts": Jsonb(asdict(facts)),
+                "creditor": Jsonb(asdict(context.creditor)),
+            },
+        )
+        if (row := await cur.fetchone()) is not None:
+            letter_id: UUID = row["letter_id"]
+            record = {"kind": letter.kind, "letter_id": str(letter_id), "sha256": sha256_hex(letter.text)}
+            await audit.record(conn, _deed(context, "letter.written", record, SYSTEM))
+            return letter_id
+        kept = await letters(conn, context.tenant_id, context.thread_id)
+    return next(stored.letter_id for stored in kept if stored.kind == letter.kind)
+
+
+async def letters(conn: AsyncConnection[Any], tenant_id: str, thread_id: UUID) -> list[StoredLetter]:
+    async with conn.cursor(row_factory=class_row(StoredLetter)) as cur:
+        await cur.execute(
+            """
+            SELECT letter_id, kind, subject, body, facts, creditor, created_at FROM letters
+            WHERE tenant_id = %(tenant_id)s AND thread_id = %(thread_id)s ORDER BY created_at
+            """,
+            {"tenant_id": tenant_id, "thread_id": thread_id},
+        )
+        return await cur.fetchall()
+
+
+async def letter(conn: AsyncConnection[Any], tenant_id: str, thread_id: UUID, letter_id: UUID) -> StoredLetter:
+    for stored in await letters(conn, tenant_id, thread_id):
+        if stored.letter_id == letter_id:
+            return stored
+    raise NotFound("letter", letter_id)
+
+
+async def case(conn: AsyncConnection[Any], actor: Actor, application_id: int) -> LoanCase:
+    """An application by its number, with all that became of it, if this actor may see it."""
+    async with conn.cursor(row_factory=class_row(LoanCase)) as cur:
+        await cur.execute(
+            """
+            SELECT application_id, thread_id, applicant_id, amount_minor, currency, term_months,
+                   income_monthly_minor, created_at, thread_status, outcome, decision, decision_detail, decided_at,
+                   loan_account_id, run_status, request
+            FROM loan_cases
+            WHERE application_id = %(application_id)s AND tenant_id = %(tenant_id)s
+              AND (%(whole_tenant)s OR started_by = %(person)s)
+            """,
+            {
+                "application_id": application_id,
+                "tenant_id": actor.tenant_id,
+                "whole_tenant": actor.sees_whole_tenant,
+                "person": actor.person,
+            },
+        )
+        found = await cur.fetchone()
+    if found is None:
+        raise NotFound("loan application", application_id)
+    return found
+
+
+def _deed(context: Context, action: str, record: Mapping[str, Any], person: str) -> Deed:
+    return Deed(context.tenant_id, person, action, record, context.thread_id, context.fence.run_id)
