@@ -3,6 +3,7 @@
 import socket
 import subprocess
 import sys
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -38,6 +39,13 @@ class ServedBank:
 
     def behave(self) -> None:
         self.misbehave("none")
+
+    def awaited_log(self, key: str, lines: int) -> list[tuple[int, bool]]:
+        """The log once it has so many lines with this key: a call that was given up may still be executing."""
+        deadline = time.monotonic() + 30
+        while len(log := self.log(key)) < lines and time.monotonic() < deadline:
+            time.sleep(0.05)
+        return log
 
     def log(self, key: str) -> list[tuple[int, bool]]:
         """Status and whether replayed, of every POST with this key."""

@@ -53,7 +53,7 @@ class Housing:
 
 @dataclass(frozen=True, slots=True)
 class Obligation:
-    """A mortgage here is on another property than the home."""
+    """The home loan is one of these, and its payment part of the housing cost, too."""
 
     kind: Literal["mortgage", "loan", "card", "overdraft", "lease"]
     lender: str

@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Annotated, Any, TypedDict
 
-import uvicorn
 from fastapi import APIRouter, FastAPI, Query, Request
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -43,12 +42,6 @@ def create_bank(database_url: str, api_key: str) -> FastAPI:
         app.add_exception_handler(problem, answer_problem)
     app.add_middleware(_BearerKey, api_key=api_key)
     return app
-
-
-def serve(database_url: str, api_key: str, host: str, port: int) -> None:
-    """Until SIGINT or SIGTERM; calls that hang on purpose are dropped after 5 s."""
-    bank = create_bank(database_url, api_key)
-    uvicorn.run(bank, host=host, port=port, log_level="warning", timeout_graceful_shutdown=5)
 
 
 class _State(TypedDict):

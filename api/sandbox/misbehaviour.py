@@ -16,8 +16,10 @@ Mode = Literal["none", "slow", "429", "500", "timeout_after_commit", "refuse"]
 
 
 class Switch(BaseModel):
-    """`times` is how many calls are hit, without it all. `delay_s` is how long `slow` waits before it executes, how long
-    `timeout_after_commit` stays silent before it breaks the connection, and what `429` says in Retry-After.
+    """`times` is how many calls are hit; without it all are.
+
+    `delay_s` is how long `slow` waits before it executes, how long `timeout_after_commit` stays silent before it
+    breaks the connection, and what `429` says in Retry-After.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)

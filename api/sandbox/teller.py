@@ -28,8 +28,6 @@ class TellerRoute(APIRoute):
         async def at_the_desk(request: Request) -> Response:
             switches: Switches = request.state.switches
             switch = switches.next(name)
-            if switch.mode == "slow":
-                await asyncio.sleep(switch.delay_s)
             response = await _answer(serve, _ExactRequest(request.scope, request.receive), switch)
             return Silence(switch.delay_s) if switch.mode == "timeout_after_commit" else response
 
@@ -65,6 +63,10 @@ async def _answer(serve: Serve, request: Request, switch: Switch) -> Response:
     request.state.switched_to_refuse = switch.mode == "refuse"
     request.state.logged = False
     try:
+        # Read first: a client may hang up while a slow bank dawdles, and the bank executes all the same.
+        await request.body()
+        if switch.mode == "slow":
+            await asyncio.sleep(switch.delay_s)
         _refuse_before_executing(request, switch)
         response = await serve(request)
     except PROBLEMS as exc:

@@ -2,7 +2,7 @@
 
 CREATE TABLE loan_applications (
     application_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    tenant_id text NOT NULL REFERENCES tenants,
+    tenant_id text NOT NULL,
     thread_id uuid NOT NULL UNIQUE REFERENCES threads,
     applicant_id text NOT NULL,
     amount_minor bigint NOT NULL CHECK (amount_minor > 0),
@@ -16,7 +16,7 @@ CREATE INDEX loan_applications_by_applicant ON loan_applications (tenant_id, app
 
 -- Each risk agent writes its own row, once.
 CREATE TABLE risk_assessments (
-    tenant_id text NOT NULL REFERENCES tenants,
+    tenant_id text NOT NULL,
     thread_id uuid NOT NULL REFERENCES threads,
     agent text NOT NULL CHECK (agent IN ('scorecard', 'affordability', 'fraud')),
     version text NOT NULL,
@@ -27,7 +27,7 @@ CREATE TABLE risk_assessments (
 
 -- A case is decided once by policy, and once more by an underwriter if policy refers it.
 CREATE TABLE credit_decisions (
-    tenant_id text NOT NULL REFERENCES tenants,
+    tenant_id text NOT NULL,
     thread_id uuid NOT NULL REFERENCES threads,
     decided_by text NOT NULL CHECK (decided_by IN ('policy', 'underwriter')),
     person text,
@@ -43,7 +43,7 @@ CREATE TABLE credit_decisions (
 
 CREATE TABLE loans (
     thread_id uuid PRIMARY KEY REFERENCES threads,
-    tenant_id text NOT NULL REFERENCES tenants,
+    tenant_id text NOT NULL,
     loan_account_id text NOT NULL,
     transfer_id text NOT NULL,
     terms jsonb NOT NULL,
@@ -53,7 +53,7 @@ CREATE TABLE loans (
 
 CREATE TABLE letters (
     letter_id uuid PRIMARY KEY,
-    tenant_id text NOT NULL REFERENCES tenants,
+    tenant_id text NOT NULL,
     thread_id uuid NOT NULL REFERENCES threads,
     kind text NOT NULL,
     subject text NOT NULL,

@@ -3,8 +3,10 @@
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, LiteralString
 from uuid import uuid4
 
@@ -12,12 +14,14 @@ import orjson
 import psycopg
 import pytest
 
-from db.embedded import Server
+from db.embedded import Server, start
 from db.errors import DatabaseUnavailable, StaleRun
 from db.flush import Rows
 from db.journal import CHANNEL, EVENTS, Event, Fence, Journal
+from db.migrate import migrate
 from db.pool import Pool, open_pool
 from db.task_rows import TASKS, TaskRow
+from tests.db.begun import begun, start_again
 
 
 @pytest.fixture
@@ -30,6 +34,17 @@ async def pool(database_url: str) -> AsyncIterator[Pool]:
 async def journal(pool: Pool) -> AsyncIterator[Journal]:
     async with Journal(pool) as journal:
         yield journal
+
+
+@pytest.fixture(scope="module")
+def mortal() -> Iterator[Server]:
+    """A server of these tests' own, to be killed."""
+    with TemporaryDirectory(prefix="countersign-test-") as folder:
+        Path(folder).chmod(0o755)
+        server = start(Path(folder))
+        migrate(server.url)
+        yield server
+        server.stop()
 
 
 async def test_what_waits_while_a_flush_is_under_way_is_committed_together(pool: Pool, journal: Journal) -> None:
@@ -261,62 +276,41 @@ async def test_events_of_another_transaction_are_announced_like_our_own(journal:
     assert notified == [[[str(event.run_id), 5]]]
 
 
-async def test_with_the_database_away_everybody_is_told_and_nothing_is_reported_as_stored(
-    pool: Pool, journal: Journal, postgres: Server
-) -> None:
-    waiting, adding = await begun(pool, 2)
-    await journal.commit(waiting, told(waiting, 0))
+async def test_with_the_database_away_everybody_is_told_and_nothing_is_reported_as_stored(mortal: Server) -> None:
+    async with open_pool(mortal.url, max_size=4) as pool, Journal(pool) as journal:
+        pool.timeout = 0.5
+        under_way, waiting, adding = await begun(pool, 3)
+        await journal.commit(under_way, told(under_way, 0))
+        async with pool.connection() as conn, conn.transaction(force_rollback=True):
+            await conn.execute("UPDATE runs SET epoch = 2")
+            flushing = asyncio.create_task(journal.commit(under_way, told(under_way, 1)))
+            await until(pool, "SELECT count(*) > 0 AS ok FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+            waits = [asyncio.create_task(journal.commit(waiting, told(waiting, seq))) for seq in range(3)]
+            journal.add(adding, told(adding, 0))
 
-    take_away(postgres)
-    journal.add(adding, told(adding, 0))
-    outcomes = await asyncio.gather(
-        *(journal.commit(waiting, told(waiting, 1)) for _ in range(3)), return_exceptions=True
-    )
+            take_away(mortal)
+            outcomes = await asyncio.gather(flushing, *waits, return_exceptions=True)
 
-    assert [type(outcome) for outcome in outcomes] == [DatabaseUnavailable] * 3
-    for fence in (waiting, adding):
-        with pytest.raises(DatabaseUnavailable):
-            await journal.drain(fence)
-    postgres.revive()
-    await journal.commit(waiting, told(waiting, 2))
-    assert [event.seq for event in await events_of(pool, waiting)] == [0, 2]
-
-
-async def test_a_server_that_restarted_between_two_flushes_is_not_noticed(
-    pool: Pool, journal: Journal, postgres: Server
-) -> None:
-    (fence,) = await begun(pool, 1)
-    await journal.commit(fence, told(fence, 0))
-
-    take_away(postgres)
-    postgres.revive()
-    await journal.commit(fence, told(fence, 1))
-
-    assert len(await events_of(pool, fence)) == 2
+        assert [type(outcome) for outcome in outcomes] == [DatabaseUnavailable] * 4
+        for fence in (under_way, waiting, adding):
+            with pytest.raises(DatabaseUnavailable):
+                await journal.drain(fence)
+        mortal.revive()
+        await journal.commit(under_way, told(under_way, 2))
+        assert [event.seq for event in await events_of(pool, under_way)] == [0, 2]
+        assert await count(pool, "run_events") == 2
 
 
-async def begun(pool: Pool, number: int) -> list[Fence]:
-    """New runs, each on a thread of its own, in their first epoch."""
-    ids = [uuid4() for _ in range(number)]
-    async with pool.connection() as conn:
-        await conn.execute("INSERT INTO tenants (tenant_id) VALUES ('bank') ON CONFLICT DO NOTHING")
-        await conn.execute(
-            "INSERT INTO threads (thread_id, tenant_id, workflow, workflow_version, started_by)"
-            " SELECT id, 'bank', 'test', '1', 'tester' FROM unnest(%(ids)s::uuid[]) AS id",
-            {"ids": ids},
-        )
-        await conn.execute(
-            "INSERT INTO runs (run_id, tenant_id, thread_id, started_by, epoch)"
-            " SELECT id, 'bank', id, 'tester', 1 FROM unnest(%(ids)s::uuid[]) AS id",
-            {"ids": ids},
-        )
-    return [Fence(run_id, 1) for run_id in ids]
+async def test_a_server_that_restarted_between_two_flushes_is_not_noticed(mortal: Server) -> None:
+    async with open_pool(mortal.url, max_size=4) as pool, Journal(pool) as journal:
+        (fence,) = await begun(pool, 1)
+        await journal.commit(fence, told(fence, 0))
 
+        take_away(mortal)
+        mortal.revive()
+        await journal.commit(fence, told(fence, 1))
 
-async def start_again(pool: Pool, fence: Fence) -> Fence:
-    async with pool.connection() as conn:
-        await conn.execute("UPDATE runs SET epoch = epoch + 1 WHERE run_id = %(id)s", {"id": fence.run_id})
-    return Fence(fence.run_id, fence.epoch + 1)
+        assert len(await events_of(pool, fence)) == 2
 
 
 def told(fence: Fence, seq: int, what: str = "said", *, text: str | None = None) -> Rows:
@@ -368,9 +362,11 @@ async def count(pool: Pool, table: LiteralString) -> int:
 
 
 async def until(pool: Pool, condition: LiteralString) -> None:
+    """Asks until the condition's `ok` holds."""
     async with asyncio.timeout(10), pool.connection() as conn:
-        while not (row := await (await conn.execute(condition)).fetchone()) or not row["ok"]:
-            await asyncio.sleep(0.005)
+        row = None
+        while row is None or not row["ok"]:
+            row = await (await conn.execute(condition)).fetchone()
 
 
 def take_away(postgres: Server) -> None:

@@ -15,7 +15,7 @@ CREATE TABLE customers (
 );
 
 -- What a credit bureau says. It lags: a loan paid out here does not appear in it.
--- Home loan payments are part of housing_monthly_cost_minor; a mortgage among the obligations is on another property.
+-- A home loan is among the obligations, and its payment within housing_monthly_cost_minor, too.
 CREATE TABLE credit_files (
     customer_id                text PRIMARY KEY REFERENCES customers,
     employment_status          text NOT NULL
