@@ -17,7 +17,6 @@ from langgraph.errors import GraphDrained
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.runtime import RunControl
 from langgraph.types import Command, StateSnapshot
-from psycopg_pool import AsyncConnectionPool
 
 from db import audit, failpoints, reviews, runs
 from db.actor import SYSTEM
@@ -25,6 +24,7 @@ from db.audit import Deed
 from db.checkpoints import Checkpoints
 from db.errors import CountersignError, DatabaseUnavailable, StaleRun, Unavailable
 from db.journal import EVENTS, Event, Journal
+from db.pool import Pool, transaction
 from db.queue import Queue
 from db.reviews import Question
 from db.runs import MAX_ATTEMPTS, Begun, Ending, Pause
@@ -47,7 +47,7 @@ _log = logging.getLogger(__name__)
 class Surroundings:
     """What the driver needs of its process."""
 
-    pool: AsyncConnectionPool[Any]
+    pool: Pool
     journal: Journal
     saver: Checkpoints
     queue: Queue
@@ -231,7 +231,7 @@ class Execution:
     async def end(self, ending: Ending) -> None:
         """Run, thread, reviews and audit say the same, or nothing."""
         run = self.run
-        async with self.around.pool.connection() as conn, conn.transaction():
+        async with transaction(self.around.pool) as conn:
             told = await runs.end(conn, run, ending, self._next_seq())
             for interrupt in self.interrupts if ending.run_status == "success" else ():
                 question = Question(**interrupt["value"])
@@ -242,7 +242,7 @@ class Execution:
         self._announce(told)
 
     async def put_back(self, pause: Pause) -> None:
-        async with self.around.pool.connection() as conn, conn.transaction():
+        async with transaction(self.around.pool) as conn:
             told = await runs.put_back(conn, self.around.queue, self.run, self._next_seq(), pause)
         self._announce(told)
 

@@ -13,7 +13,6 @@ from uuid import UUID
 from psycopg import AsyncConnection
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
-from psycopg_pool import AsyncConnectionPool
 
 from db import audit, failpoints, runs
 from db.actor import SYSTEM
@@ -21,6 +20,7 @@ from db.audit import Deed
 from db.canonical import sha256_hex
 from db.errors import BankRefused, NeedsReconcile
 from db.journal import Fence
+from db.pool import Pool, transaction
 
 Response = dict[str, Any]
 Send = Callable[[str], Awaitable[Response]]
@@ -65,13 +65,13 @@ class _Row:
     attempts: int
 
 
-async def once(pool: AsyncConnectionPool[Any], owner: Owner, effect: Effect, receiver: Receiver) -> Response:
+async def once(pool: Pool, owner: Owner, effect: Effect, receiver: Receiver) -> Response:
     """The receiver's answer to this effect, made now or before.
 
     Raises BankRefused (final, stored), NeedsReconcile if the key was used for another request, and whatever
     unavailability `send` or `ask` meet; then the outcome is unknown and the next call resolves it by asking.
     """
-    async with pool.connection() as conn, conn.transaction():
+    async with transaction(pool) as conn:
         row = await _intend(conn, owner, effect)
     if row.request_sha256 != sha256_hex(effect.request):
         raise NeedsReconcile(f"effect {effect.key} was intended with another request")
@@ -92,7 +92,7 @@ async def once(pool: AsyncConnectionPool[Any], owner: Owner, effect: Effect, rec
     return response
 
 
-async def intended_request(pool: AsyncConnectionPool[Any], key: str) -> dict[str, Any] | None:
+async def intended_request(pool: Pool, key: str) -> dict[str, Any] | None:
     """What was asked for under this key before, so that a second attempt, maybe on another day, asks for the same."""
     async with pool.connection() as conn:
         cur = await conn.execute("SELECT request FROM effects WHERE key = %s", (key,))
@@ -137,7 +137,7 @@ async def _intend(conn: AsyncConnection[Any], owner: Owner, effect: Effect) -> _
 
 
 async def _conclude(
-    pool: AsyncConnectionPool[Any], owner: Owner, effect: Effect, status: str, response: Response
+    pool: Pool, owner: Owner, effect: Effect, status: str, response: Response
 ) -> None:
     deed = Deed(
         tenant_id=owner.tenant_id,
@@ -147,13 +147,13 @@ async def _conclude(
         thread_id=owner.thread_id,
         run_id=owner.fence.run_id,
     )
-    async with pool.connection() as conn, conn.transaction():
+    async with transaction(pool) as conn:
         cur = await conn.execute(
             """
             UPDATE effects SET status = %(status)s, response = %(response)s, ended_at = now()
-            WHERE key = %(key)s AND status IN ('intended', 'unknown')
+            WHERE key = %(key)s AND status IN ('intended', 'unknown') RETURNING key
             """,
             {"status": status, "response": Jsonb(response), "key": effect.key},
         )
-        if cur.rowcount == 1:
+        if await cur.fetchone() is not None:
             await audit.record(conn, deed)

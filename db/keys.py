@@ -82,10 +82,11 @@ async def all_of(conn: AsyncConnection[Any], tenant_id: str) -> list[KeyRow]:
 
 async def revoke(conn: AsyncConnection[Any], tenant_id: str, key_id: UUID) -> None:
     cur = await conn.execute(
-        "UPDATE api_keys SET revoked_at = coalesce(revoked_at, now()) WHERE tenant_id = %s AND key_id = %s",
+        "UPDATE api_keys SET revoked_at = coalesce(revoked_at, now()) WHERE tenant_id = %s AND key_id = %s"
+        " RETURNING key_id",
         (tenant_id, key_id),
     )
-    if cur.rowcount != 1:
+    if await cur.fetchone() is None:
         raise NotFound("key", key_id)
 
 

@@ -1,8 +1,8 @@
 """The one pool of connections a program opens, shared with LangGraph's saver and Procrastinate's queries."""
 
 import select
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 import psycopg
@@ -49,6 +49,17 @@ def open_pool(database_url: str, *, max_size: int, min_size: int = 1) -> Pool:
         open=False,
     )
     return pool
+
+
+@asynccontextmanager
+async def transaction(pool: Pool) -> AsyncIterator[AsyncConnection[DictRow]]:
+    """A connection in a transaction whose statements travel together until one's result is read.
+
+    So BEGIN, COMMIT and statements without a result cost no round trip of their own. A statement's error is raised
+    where a result is next awaited, at the latest where this is left.
+    """
+    async with pool.connection() as conn, conn.pipeline(), conn.transaction():
+        yield conn
 
 
 @contextmanager

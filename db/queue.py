@@ -16,8 +16,9 @@ import psycopg
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 
-HEARTBEAT_S = 3.0
 STALLED_AFTER_S = 12.0
+HEARTBEATS = 4
+"""That a worker may miss until its runs go to another."""
 RESTART_AFTER_S = 1.0
 
 Drive = Callable[[UUID], Awaitable[None]]
@@ -27,7 +28,15 @@ _log = logging.getLogger(__name__)
 class Queue:
     """`async with Queue(database_url)`. To enqueue only, pass no `drive`."""
 
-    def __init__(self, database_url: str, drive: Drive | None = None, *, max_size: int = 8) -> None:
+    def __init__(
+        self,
+        database_url: str,
+        drive: Drive | None = None,
+        *,
+        max_size: int = 8,
+        stalled_after_s: float = STALLED_AFTER_S,
+    ) -> None:
+        self._stalled_after_s = stalled_after_s
         connector = procrastinate.PsycopgConnector(
             pool_factory=_pool_without_ping,
             conninfo=database_url,
@@ -81,7 +90,7 @@ class Queue:
     async def recover(self) -> int:
         """Puts back the jobs of workers whose heartbeat stopped; how many those were."""
         manager = self._app.job_manager
-        stalled = list(await manager.get_stalled_jobs(seconds_since_heartbeat=STALLED_AFTER_S))
+        stalled = list(await manager.get_stalled_jobs(seconds_since_heartbeat=self._stalled_after_s))
         for job in stalled:
             assert job.id is not None
             await manager.retry_job_by_id_async(job.id, retry_at=datetime.now(UTC))
@@ -92,8 +101,8 @@ class Queue:
             await self._app.run_worker_async(
                 concurrency=concurrency,
                 delete_jobs="successful",
-                update_heartbeat_interval=HEARTBEAT_S,
-                stalled_worker_timeout=STALLED_AFTER_S,
+                update_heartbeat_interval=self._stalled_after_s / HEARTBEATS,
+                stalled_worker_timeout=self._stalled_after_s,
                 shutdown_graceful_timeout=drain_s,
                 install_signal_handlers=False,
             )

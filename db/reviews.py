@@ -198,7 +198,7 @@ async def _settle(
     cur = await conn.execute(
         """
         UPDATE reviews SET status = %(status)s, answer = %(answer)s, answered_by = %(person)s, answered_at = now()
-        WHERE review_id = %(review_id)s AND status = 'open'
+        WHERE review_id = %(review_id)s AND status = 'open' RETURNING review_id
         """,
         {
             "status": "expired" if person == SYSTEM else "answered",
@@ -207,7 +207,7 @@ async def _settle(
             "review_id": review.review_id,
         },
     )
-    if cur.rowcount != 1:
+    if await cur.fetchone() is None:
         raise AlreadyAnswered(review.review_id, "answered")
     run = NewRun(uuids.uuid7(), review.tenant_id, review.thread_id, person, review_id=review.review_id)
     await runs.accept(conn, queue, run)

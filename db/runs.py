@@ -85,10 +85,11 @@ async def accept(conn: AsyncConnection[Any], queue: Queue, run: NewRun) -> None:
         """
         UPDATE threads SET status = 'busy', updated_at = now()
         WHERE thread_id = %(thread_id)s AND tenant_id = %(tenant_id)s AND status <> 'busy' AND outcome IS NULL
+        RETURNING thread_id
         """,
         {"thread_id": run.thread_id, "tenant_id": run.tenant_id},
     )
-    if cur.rowcount != 1:
+    if await cur.fetchone() is None:
         raise Conflict(f"thread {run.thread_id} is busy or its case is closed")
     await conn.execute(
         """
@@ -142,7 +143,7 @@ async def end(conn: AsyncConnection[Any], run: Begun, ending: Ending, seq: int) 
             WHERE run_id = %(run_id)s AND epoch = %(epoch)s AND status = 'running' RETURNING thread_id
         )
         UPDATE threads t SET status = %(thread_status)s, outcome = coalesce(%(outcome)s, t.outcome), updated_at = now()
-        FROM ended WHERE t.thread_id = ended.thread_id
+        FROM ended WHERE t.thread_id = ended.thread_id RETURNING t.thread_id
         """,
         {
             "status": ending.run_status,
@@ -153,7 +154,7 @@ async def end(conn: AsyncConnection[Any], run: Begun, ending: Ending, seq: int) 
             "outcome": ending.outcome,
         },
     )
-    if cur.rowcount != 1:
+    if await cur.fetchone() is None:
         raise StaleRun(run.run_id)
     data = {"thread_status": ending.thread_status, "outcome": ending.outcome, "error": ending.error}
     return await _tell(conn, run, seq, _run_event(run.run_id, ending.run_status, data))
@@ -165,7 +166,7 @@ async def put_back(conn: AsyncConnection[Any], queue: Queue, run: Begun, seq: in
         """
         UPDATE runs SET status = %(status)s, error = %(error)s,
                         waits = waits + %(waited)s, attempts = CASE WHEN %(counts)s THEN attempts ELSE 0 END
-        WHERE run_id = %(run_id)s AND epoch = %(epoch)s AND status = 'running'
+        WHERE run_id = %(run_id)s AND epoch = %(epoch)s AND status = 'running' RETURNING run_id
         """,
         {
             "status": "pending" if pause.reason is None else "waiting",
@@ -176,7 +177,7 @@ async def put_back(conn: AsyncConnection[Any], queue: Queue, run: Begun, seq: in
             "epoch": run.epoch,
         },
     )
-    if cur.rowcount != 1:
+    if await cur.fetchone() is None:
         raise StaleRun(run.run_id)
     await queue.enqueue(conn, run.thread_id, run.run_id, pause.until)
     data = {"error": pause.reason, "until": pause.until}

@@ -3,13 +3,11 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from uuid import UUID
-
-from psycopg_pool import AsyncConnectionPool
 
 from db.effects import Owner
 from db.journal import Fence
+from db.pool import Pool
 from tools.bank import Bank
 from tools.letter_facts import Creditor
 
@@ -22,7 +20,7 @@ class Context:
     thread_id: UUID
     fence: Fence
     person: str
-    pool: AsyncConnectionPool[Any]
+    pool: Pool
     bank: Bank
     creditor: Creditor
     now: Callable[[], datetime]

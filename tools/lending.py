@@ -19,6 +19,7 @@ from db.actor import SYSTEM, Actor
 from db.audit import Deed
 from db.canonical import sha256_hex
 from db.errors import NotFound
+from db.pool import transaction
 from tools.context import Context
 from tools.letter_facts import LetterFacts
 from tools.letters import write_letter
@@ -150,14 +151,14 @@ async def store_decision(context: Context, new: NewDecision) -> None:
     """The decision with what it rests on, and its audit row: both, once."""
     decided_by = "policy" if new.person is None else "underwriter"
     facts_sha256 = sha256_hex(new.facts)
-    async with context.pool.connection() as conn, conn.transaction():
+    async with transaction(context.pool) as conn:
         cur = await conn.execute(
             """
             INSERT INTO credit_decisions (tenant_id, thread_id, decided_by, person, outcome, policy_version,
                                           facts_sha256, facts, decision)
             VALUES (%(tenant_id)s, %(thread_id)s, %(decided_by)s, %(person)s, %(outcome)s, %(policy_version)s,
                     %(facts_sha256)s, %(facts)s, %(decision)s)
-            ON CONFLICT (thread_id, decided_by) DO NOTHING
+            ON CONFLICT (thread_id, decided_by) DO NOTHING RETURNING thread_id
             """,
             {
                 "tenant_id": context.tenant_id,
@@ -171,7 +172,7 @@ async def store_decision(context: Context, new: NewDecision) -> None:
                 "decision": Jsonb(new.decision),
             },
         )
-        if cur.rowcount == 1:
+        if await cur.fetchone() is not None:
             record = {"outcome": new.outcome, "facts_sha256": facts_sha256, "decision": new.decision}
             await audit.record(conn, _deed(context, f"loan.decided_by_{decided_by}", record, new.person or SYSTEM))
 
@@ -217,7 +218,7 @@ async def store_loan(
 async def send_letter(context: Context, facts: LetterFacts) -> UUID:
     """Writes the letter and keeps it, with its audit row; one of a kind per case."""
     letter = write_letter(facts, context.creditor)
-    async with context.pool.connection() as conn, conn.transaction():
+    async with transaction(context.pool) as conn:
         cur = await conn.execute(
             """
             INSERT INTO letters (letter_id, tenant_id, thread_id, kind, subject, body, facts, creditor)
