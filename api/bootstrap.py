@@ -5,7 +5,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from uuid import UUID
 
-from api.driver import Driver, Graph, Surroundings
+from api.driver import Driver, Surroundings
+from api.serving import Served
 from api.settings import Settings
 from api.worker import Worker, drive
 from db.checkpoints import Checkpoints
@@ -15,7 +16,6 @@ from db.migrate import check_schema
 from db.pool import Pool, open_pool
 from db.queue import Queue
 from graphs import WORKFLOWS
-from graphs.workflow import Workflow
 from tools.bank import Bank
 from tools.letter_facts import DEMO_CREDITOR
 
@@ -29,7 +29,7 @@ class Engine:
     queue: Queue
     feed: EventFeed
     bank: Bank
-    workflows: dict[str, tuple[Workflow, Graph]]
+    served: dict[str, Served]
     worker: Worker
 
 
@@ -45,14 +45,17 @@ async def open_engine(settings: Settings, database_url: str) -> AsyncIterator[En
         bank = _bank(settings)
         stack.push_async_callback(bank.aclose)
         saver = Checkpoints(pool, journal)
-        workflows = {w.name: (w, w.build().compile(checkpointer=saver, name=w.name)) for w in WORKFLOWS}
+        served = {
+            w.name: Served(w.name, w.version, w.build().compile(checkpointer=saver, name=w.name), w) for w in WORKFLOWS
+        }
 
         async def drive_run(run_id: UUID) -> None:
             await drive(driver, run_id)
 
-        queue = await stack.enter_async_context(Queue(database_url, drive_run))
-        driver = Driver(Surroundings(pool, journal, saver, queue, bank, DEMO_CREDITOR, workflows))
-        yield Engine(settings, pool, queue, feed, bank, workflows, Worker(pool, queue, driver))
+        stalled_after_s = settings.stalled_after_s
+        queue = await stack.enter_async_context(Queue(database_url, drive_run, stalled_after_s=stalled_after_s))
+        driver = Driver(Surroundings(pool, journal, saver, queue, bank, DEMO_CREDITOR, served))
+        yield Engine(settings, pool, queue, feed, bank, served, Worker(pool, queue, driver, stalled_after_s / 6))
 
 
 def _bank(settings: Settings) -> Bank:

@@ -37,6 +37,11 @@ class Settings(BaseSettings):
     drain_s: PositiveFloat = Field(
         20, validation_alias="COUNTERSIGN_DRAIN_S", description="time that runs have to reach a step's end on SIGTERM"
     )
+    stalled_after_s: PositiveFloat = Field(
+        12,
+        validation_alias="COUNTERSIGN_STALLED_AFTER_S",
+        description="a worker silent for so long counts as dead, and its runs go to another",
+    )
     decision_wait_s: PositiveFloat = Field(
         20,
         validation_alias="COUNTERSIGN_DECISION_WAIT_S",

@@ -15,17 +15,17 @@ from db import audit, reviews, runs
 from db.errors import DatabaseUnavailable
 from db.queue import Queue
 
-JANITOR_S = 2.0
 _log = logging.getLogger(__name__)
 
 
 class Worker:
     """Owns the queue's loop and the janitor's. `stop` drains: runs under way stop at their step's end."""
 
-    def __init__(self, pool: AsyncConnectionPool[Any], queue: Queue, driver: Driver) -> None:
+    def __init__(self, pool: AsyncConnectionPool[Any], queue: Queue, driver: Driver, tidy_every_s: float) -> None:
         self._pool = pool
         self._queue = queue
         self._driver = driver
+        self._tidy_every_s = tidy_every_s
 
     async def work(self, concurrency: int, drain_s: float) -> None:
         async with asyncio.TaskGroup() as group:
@@ -43,7 +43,7 @@ class Worker:
                 await self._tidy()
             except (psycopg.OperationalError, PoolTimeout, procrastinate.exceptions.ConnectorException) as exc:
                 _log.warning("the janitor lost its database, trying again: %s", exc)
-            await asyncio.sleep(JANITOR_S)
+            await asyncio.sleep(self._tidy_every_s)
 
     async def _tidy(self) -> None:
         if recovered := await self._queue.recover():
@@ -66,4 +66,4 @@ async def drive(driver: Driver, run_id: UUID) -> None:
         raise
     except Exception as exc:  # noqa: BLE001  the one place: a run's fault must not become its worker's
         _log.exception("run %s failed unexpectedly", run_id)
-        await execution.try_again(exc)
+        await driver.try_again(execution, exc)

@@ -1,7 +1,7 @@
 """Runs: accepted in the caller's transaction, begun with a new epoch, ended once by the worker that holds it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
@@ -22,14 +22,21 @@ MAX_ATTEMPTS = 5
 
 @dataclass(frozen=True, slots=True)
 class NewRun:
-    """A run from input, or from a review's answer: exactly one of `input` and `review_id`."""
+    """A run from input, from a review's answer, or from a command among its options.
+
+    `workflow` is its name and version; None: the thread's own. `options` say how the run is driven (`RunOptions`).
+    """
 
     run_id: UUID
     tenant_id: str
     thread_id: UUID
     started_by: str
-    input: Mapping[str, Any] | None = None
+    input: Any = None
     review_id: UUID | None = None
+    workflow: tuple[str, str] | None = None
+    assistant_id: UUID | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+    metadata: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +61,8 @@ class Begun:
     thread_id: UUID
     workflow: str
     workflow_version: str
-    input: dict[str, Any] | None
+    input: Any
+    options: dict[str, Any]
     interrupt_id: str | None
     answer: Any
     started_by: str
@@ -81,21 +89,26 @@ class Ending:
 async def accept(conn: AsyncConnection[Any], queue: Queue, run: NewRun) -> None:
     """Run, first event and job, and the thread is busy: all or nothing, with whatever else the caller's
     transaction holds. Raises Conflict if the thread has a run under way already."""
+    name, version = run.workflow or (None, None)
     cur = await conn.execute(
         """
-        UPDATE threads SET status = 'busy', updated_at = now()
+        UPDATE threads SET status = 'busy', updated_at = now(), workflow = coalesce(%(workflow)s, workflow),
+                           workflow_version = coalesce(%(version)s, workflow_version)
         WHERE thread_id = %(thread_id)s AND tenant_id = %(tenant_id)s AND status <> 'busy' AND outcome IS NULL
-        RETURNING thread_id
+        RETURNING workflow, workflow_version
         """,
-        {"thread_id": run.thread_id, "tenant_id": run.tenant_id},
+        {"thread_id": run.thread_id, "tenant_id": run.tenant_id, "workflow": name, "version": version},
     )
-    if await cur.fetchone() is None:
+    thread = await cur.fetchone()
+    if thread is None:
         raise Conflict(f"thread {run.thread_id} is busy or its case is closed")
     await conn.execute(
         """
         WITH accepted AS (
-            INSERT INTO runs (run_id, tenant_id, thread_id, started_by, input, review_id)
-            VALUES (%(run_id)s, %(tenant_id)s, %(thread_id)s, %(started_by)s, %(input)s, %(review_id)s)
+            INSERT INTO runs (run_id, tenant_id, thread_id, started_by, workflow, workflow_version, assistant_id, input,
+                              review_id, options, metadata)
+            VALUES (%(run_id)s, %(tenant_id)s, %(thread_id)s, %(started_by)s, %(workflow)s, %(version)s,
+                    %(assistant_id)s, %(input)s, %(review_id)s, %(options)s, %(metadata)s)
         )
         INSERT INTO run_events (run_id, seq, tenant_id, event, data)
         VALUES (%(run_id)s, 0, %(tenant_id)s, 'run', %(data)s)
@@ -105,6 +118,11 @@ async def accept(conn: AsyncConnection[Any], queue: Queue, run: NewRun) -> None:
             "tenant_id": run.tenant_id,
             "thread_id": run.thread_id,
             "started_by": run.started_by,
+            "workflow": thread["workflow"],
+            "version": thread["workflow_version"],
+            "assistant_id": run.assistant_id,
+            "options": Jsonb(run.options),
+            "metadata": Jsonb(run.metadata),
             "input": None if run.input is None else Jsonb(run.input),
             "review_id": run.review_id,
             "data": _run_event(run.run_id, "pending"),
@@ -120,10 +138,8 @@ async def begin(conn: AsyncConnection[Any], run_id: UUID) -> Begun | None:
             """
             UPDATE runs r SET epoch = r.epoch + 1, attempts = r.attempts + 1, status = 'running', error = NULL,
                               started_at = coalesce(r.started_at, now())
-            FROM threads t
             WHERE r.run_id = %(run_id)s AND r.status IN ('pending', 'running', 'waiting')
-              AND t.thread_id = r.thread_id
-            RETURNING r.run_id, r.tenant_id, r.thread_id, t.workflow, t.workflow_version, r.input,
+            RETURNING r.run_id, r.tenant_id, r.thread_id, r.workflow, r.workflow_version, r.input, r.options,
                 (SELECT v.interrupt_id FROM reviews v WHERE v.review_id = r.review_id) AS interrupt_id,
                 (SELECT v.answer FROM reviews v WHERE v.review_id = r.review_id) AS answer,
                 r.started_by, r.epoch, r.attempts, r.waits,

@@ -22,11 +22,12 @@ CREATE TABLE api_keys (
 );
 
 -- One case. Its status speaks of its runs; whether the case itself is over is `outcome`, which its workflow sets.
+-- A thread that a client made without saying what for has no workflow until its first run.
 CREATE TABLE threads (
     thread_id uuid PRIMARY KEY,
     tenant_id text NOT NULL REFERENCES tenants,
-    workflow text NOT NULL,
-    workflow_version text NOT NULL,
+    workflow text,
+    workflow_version text,
     status text NOT NULL DEFAULT 'idle' CHECK (status IN ('idle', 'busy', 'interrupted', 'error')),
     outcome text,
     started_by text NOT NULL,
@@ -43,8 +44,13 @@ CREATE TABLE runs (
     thread_id uuid NOT NULL REFERENCES threads,
     status text NOT NULL DEFAULT 'pending'
         CHECK (status IN ('pending', 'running', 'waiting', 'success', 'error', 'cancelled')),
+    workflow text NOT NULL,
+    workflow_version text NOT NULL,
+    assistant_id uuid,
     input jsonb,
     review_id uuid,
+    options jsonb NOT NULL DEFAULT '{}',
+    metadata jsonb NOT NULL DEFAULT '{}',
     started_by text NOT NULL,
     epoch integer NOT NULL DEFAULT 0,
     attempts integer NOT NULL DEFAULT 0,
