@@ -1,5 +1,6 @@
 """Rules' dataclasses to JSON-plain values and back, strictly: nothing is guessed, dropped or converted silently."""
 
+from collections.abc import Callable
 from dataclasses import fields, is_dataclass
 from datetime import date
 from functools import cache
@@ -7,11 +8,11 @@ from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 T = TypeVar("T")
+Reader = Callable[[Any], Any]
 
 
 def to_plain(value: Any) -> Any:
-    """Dataclasses as dicts, tuples as lists, dates as ISO 8601; what JSON holds already stays. TypeError
-    otherwise."""
+    """Dataclasses as dicts, tuples as lists, dates as ISO 8601; what JSON holds already stays. TypeError otherwise."""
     if value is None or isinstance(value, bool | int):
         return value
     if isinstance(value, str):
@@ -21,69 +22,137 @@ def to_plain(value: Any) -> Any:
     if isinstance(value, tuple | list):
         return [to_plain(item) for item in value]
     if is_dataclass(value):
-        return {field.name: to_plain(getattr(value, field.name)) for field in fields(value)}
+        return {name: to_plain(getattr(value, name)) for name in _field_names(type(value))}  # type: ignore[arg-type]  # classes are hashable
     raise TypeError(f"{type(value).__name__} has no JSON-plain form")
 
 
 def from_plain(kind: type[T], plain: Any) -> T:
     """The dataclass `kind` from what to_plain (or dataclasses.asdict) made of it.
 
-    ValueError names the path of a missing or unknown field or a value of another type; floats are never
-    accepted.
+    ValueError names the path of a missing or unknown field or a value of another type; floats are never accepted.
     """
-    value: T = _value(kind, plain, kind.__name__)
+    try:
+        value: T = _reader(kind)(plain)  # type: ignore[arg-type]  # classes are hashable
+    except _MisfitError as misfit:
+        raise ValueError(f"{kind.__name__}{misfit.path}: {misfit.fault}") from misfit
     return value
 
 
-def _value(kind: Any, plain: Any, path: str) -> Any:
-    origin = get_origin(kind)
-    if origin in (Union, UnionType):
-        return _member(get_args(kind), plain, path)
-    if origin is Literal and plain in get_args(kind):
-        return plain
-    if origin is tuple and isinstance(plain, list | tuple):
-        return tuple(_value(get_args(kind)[0], item, f"{path}[{at}]") for at, item in enumerate(plain))
-    if kind is NoneType and plain is None:
-        return None
-    if isinstance(kind, type) and is_dataclass(kind) and isinstance(plain, dict):
-        return _dataclass(kind, plain, path)
-    if kind is date and isinstance(plain, str | date):
-        return _date(plain, path)
-    if kind in (int, str, bool) and type(plain) is kind:
-        return plain
-    raise ValueError(f"{path}: {type(plain).__name__} where {getattr(kind, '__name__', kind)} belongs")
+class _MisfitError(Exception):
+    """A value that does not fit, with its path from where it is being read."""
 
+    def __init__(self, fault: str) -> None:
+        super().__init__(fault)
+        self.fault = fault
+        self.path = ""
 
-def _member(kinds: tuple[Any, ...], plain: Any, path: str) -> Any:
-    """The only member, None aside, decides alone, so that its error keeps its path; several are tried in turn."""
-    if plain is None and NoneType in kinds:
-        return None
-    rest = [kind for kind in kinds if kind is not NoneType]
-    for kind in rest[:-1]:
-        try:
-            return _value(kind, plain, path)
-        except ValueError:
-            continue
-    return _value(rest[-1], plain, path)
-
-
-def _dataclass(kind: type, plain: dict[str, Any], path: str) -> Any:
-    hints = _hints(kind)
-    if unknown := sorted(plain.keys() - hints.keys()):
-        raise ValueError(f"{path}.{unknown[0]}: unknown field")
-    try:
-        return kind(**{name: _value(hints[name], item, f"{path}.{name}") for name, item in plain.items()})
-    except TypeError as exc:
-        raise ValueError(f"{path}: {exc}") from exc
+    def below(self, step: str) -> "_MisfitError":
+        self.path = step + self.path
+        return self
 
 
 @cache
-def _hints(kind: type) -> dict[str, Any]:
-    return get_type_hints(kind)
+def _field_names(kind: type) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(kind))
 
 
-def _date(plain: str | date, path: str) -> date:
+@cache
+def _reader(kind: Any) -> Reader:
+    """How values of this type are read, put together once."""
+    origin = get_origin(kind)
+    if origin in (Union, UnionType):
+        return _read_member(get_args(kind))
+    if origin is Literal:
+        return _read_literal(get_args(kind))
+    if origin is tuple:
+        return _read_tuple(_reader(get_args(kind)[0]))
+    if isinstance(kind, type) and is_dataclass(kind):
+        return _read_dataclass(kind)
+    if kind is date:
+        return _read_date
+    if kind in (int, str, bool, NoneType):
+        return _read_exactly(kind)
+    raise TypeError(f"{kind} has no JSON-plain form")
+
+
+def _read_member(kinds: tuple[Any, ...]) -> Reader:
+    """The only member, None aside, decides alone, so that its error keeps its path; several are tried in turn."""
+    readers = [_reader(kind) for kind in kinds if kind is not NoneType]
+    nullable = NoneType in kinds
+
+    def read(plain: Any) -> Any:
+        if plain is None and nullable:
+            return None
+        for reader in readers[:-1]:
+            try:
+                return reader(plain)
+            except _MisfitError:
+                continue
+        return readers[-1](plain)
+
+    return read
+
+
+def _read_literal(values: tuple[Any, ...]) -> Reader:
+    def read(plain: Any) -> Any:
+        if plain not in values:
+            raise _MisfitError(f"{plain!r:.40} is none of {', '.join(map(str, values))}")
+        return plain
+
+    return read
+
+
+def _read_tuple(item: Reader) -> Reader:
+    def read(plain: Any) -> Any:
+        if not isinstance(plain, list | tuple):
+            raise _MisfitError(f"{type(plain).__name__} where a list belongs")
+        read_items = []
+        for at, value in enumerate(plain):
+            try:
+                read_items.append(item(value))
+            except _MisfitError as misfit:
+                raise misfit.below(f"[{at}]") from None
+        return tuple(read_items)
+
+    return read
+
+
+def _read_dataclass(kind: type) -> Reader:
+    hints = get_type_hints(kind)
+    readers = {name: _reader(hints[name]) for name in _field_names(kind)}
+
+    def read(plain: Any) -> Any:
+        if not isinstance(plain, dict):
+            raise _MisfitError(f"{type(plain).__name__} where {kind.__name__} belongs")
+        values = {}
+        for name, value in plain.items():
+            if name not in readers:
+                raise _MisfitError("unknown field").below(f".{name}")
+            try:
+                values[name] = readers[name](value)
+            except _MisfitError as misfit:
+                raise misfit.below(f".{name}") from None
+        try:
+            return kind(**values)
+        except TypeError as exc:
+            raise _MisfitError(str(exc)) from exc
+
+    return read
+
+
+def _read_date(plain: Any) -> date:
+    if isinstance(plain, date):
+        return plain
     try:
-        return plain if isinstance(plain, date) else date.fromisoformat(plain)
-    except ValueError as exc:
-        raise ValueError(f"{path}: {plain!r} is no ISO 8601 date") from exc
+        return date.fromisoformat(plain)
+    except (TypeError, ValueError):
+        raise _MisfitError(f"{plain!r:.40} is no ISO 8601 date") from None
+
+
+def _read_exactly(kind: type) -> Reader:
+    def read(plain: Any) -> Any:
+        if type(plain) is not kind:
+            raise _MisfitError(f"{type(plain).__name__} where {kind.__name__} belongs")
+        return plain
+
+    return read
