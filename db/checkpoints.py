@@ -13,6 +13,7 @@ from a checkpoint, forks or travels in time reads them.
 
 import asyncio
 import json
+import secrets
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, nullcontext
 from contextvars import ContextVar
@@ -157,6 +158,11 @@ class Checkpoints(AsyncPostgresSaver):
             for step in self._steps.pop(fence).values():
                 self._journal.add(fence, {WRITES: step.take()})
             await self._journal.drain(fence)
+
+    def get_next_version(self, current: str | None, channel: None) -> str:
+        """In the stock saver's order, with 48 random bits in 8 characters: a checkpoint holds each version twice."""
+        number = 0 if current is None else int(str(current).split(".")[0])
+        return f"{number + 1:032}.{secrets.token_urlsafe(6)}"
 
     async def aput(
         self,

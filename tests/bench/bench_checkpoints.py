@@ -1,6 +1,6 @@
 """What durability costs: one graph in this process, without a saver, with the stock saver, and with ours.
 
-    python tests/bench/bench_checkpoints.py ../shared/bench/graph.py [--at 1,16,64] [--runs 300]
+    python -m tests.bench.bench_checkpoints ../shared/bench/graph.py [--at 1,16,64] [--runs 300]
 
 The file's `build()`, `make_input(n)` and `check_final(n, output)` are used. Runs on DATABASE_URL, or on an embedded
 server of its own; either way in a database that is made for this and dropped.
@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import psycopg
 import uvloop
@@ -30,9 +30,10 @@ from db.embedded import start
 from db.journal import Fence, Journal
 from db.migrate import migrate
 from db.pool import Pool, open_pool
+from tests.db.begun import begun
 
 VARIANTS = ("no saver", "stock sync", "ours sync", "stock exit", "ours exit")
-Job = tuple[int, UUID]
+Job = tuple[int, Fence]
 SETTLE_S = 1.2
 """PostgreSQL publishes a backend's counters at most once a second."""
 
@@ -63,8 +64,7 @@ async def _measure(url: str, graph: ModuleType, variant: str, clients: int, runs
     async with open_pool(url, max_size=8, min_size=8) as pool:
         await pool.wait()
         async with _driver(pool, graph, variant) as drive:
-            warm_up, measured = [[(n, uuid4()) for n in range(many)] for many in (clients + 20, runs)]
-            await _accept(pool, [*warm_up, *measured])
+            warm_up, measured = [list(enumerate(await begun(pool, many))) for many in (clients + 20, runs)]
             await _drive_all(drive, graph, clients, warm_up)
             before = await _counters(pool)
             started, cpu = time.perf_counter(), time.process_time()
@@ -83,9 +83,9 @@ async def _drive_all(drive: Any, graph: ModuleType, clients: int, jobs: list[Job
     latencies: list[float] = []
 
     async def client() -> None:
-        for number, run_id in left:
+        for number, fence in left:
             started = time.perf_counter()
-            output = await drive(graph.make_input(number), run_id)
+            output = await drive(graph.make_input(number), fence)
             latencies.append(time.perf_counter() - started)
             assert graph.check_final(number, output) is None
 
@@ -102,30 +102,14 @@ async def _driver(pool: Pool, graph: ModuleType, variant: str) -> AsyncIterator[
         saver = {"no": None, "stock": AsyncPostgresSaver(pool), "ours": ours}[variant.split()[0]]
         compiled = graph.build().compile(checkpointer=saver)
 
-        async def drive(given: Any, run_id: UUID) -> Any:
-            config: Any = {"configurable": {"thread_id": str(run_id)}}
+        async def drive(given: Any, fence: Fence) -> Any:
+            config: Any = {"configurable": {"thread_id": str(fence.run_id)}}
             if saver is not ours:
                 return await compiled.ainvoke(given, config, durability=durability)
-            async with ours.writing_as(Fence(run_id, 1)):
+            async with ours.writing_as(fence):
                 return await compiled.ainvoke(given, config, durability=durability)
 
         yield drive
-
-
-async def _accept(pool: Pool, jobs: list[Job]) -> None:
-    async with pool.connection() as conn:
-        await conn.execute("INSERT INTO tenants (tenant_id) VALUES ('bank') ON CONFLICT DO NOTHING")
-        await conn.execute(
-            """
-            WITH new AS (SELECT id FROM unnest(%(ids)s::uuid[]) AS id), threads AS (
-                INSERT INTO threads (thread_id, tenant_id, workflow, workflow_version, started_by)
-                SELECT id, 'bank', 'bench', '1', 'bench' FROM new
-            )
-            INSERT INTO runs (run_id, tenant_id, thread_id, started_by, epoch)
-            SELECT id, 'bank', id, 'bench', 1 FROM new
-            """,
-            {"ids": [run_id for _, run_id in jobs]},
-        )
 
 
 async def _counters(pool: Pool) -> Counters:

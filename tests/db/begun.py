@@ -12,13 +12,13 @@ async def begun(pool: Pool, number: int) -> list[Fence]:
     async with pool.connection() as conn:
         await conn.execute("INSERT INTO tenants (tenant_id) VALUES ('bank') ON CONFLICT DO NOTHING")
         await conn.execute(
-            "INSERT INTO threads (thread_id, tenant_id, workflow, workflow_version, started_by)"
-            " SELECT id, 'bank', 'test', '1', 'tester' FROM unnest(%(ids)s::uuid[]) AS id",
+            "INSERT INTO threads (thread_id, tenant_id, started_by)"
+            " SELECT id, 'bank', 'tester' FROM unnest(%(ids)s::uuid[]) AS id",
             {"ids": ids},
         )
         await conn.execute(
-            "INSERT INTO runs (run_id, tenant_id, thread_id, started_by, epoch)"
-            " SELECT id, 'bank', id, 'tester', 1 FROM unnest(%(ids)s::uuid[]) AS id",
+            "INSERT INTO runs (run_id, tenant_id, thread_id, workflow, workflow_version, started_by, epoch)"
+            " SELECT id, 'bank', id, 'test', '1', 'tester', 1 FROM unnest(%(ids)s::uuid[]) AS id",
             {"ids": ids},
         )
     return [Fence(run_id, 1) for run_id in ids]
