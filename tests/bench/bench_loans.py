@@ -2,11 +2,12 @@
 
     python -m tests.bench.bench_loans [--at 1,16,64] [--seconds 10]
 
-One case is an application that policy declines: eight nodes, three bank calls, four domain rows and a letter in one run.
-Each ended case is checked. Over HTTP a client posts and follows the same call's events to their end. The baselines run
-the graph alone in this process, with the same nodes, database and bank, but no queue, no run, task, event or audit rows:
-with LangGraph's own AsyncPostgresSaver (durability `sync`), and with no saver at all. All are measured in one run, one
-after the other, so that the ratio is the claim. Commits, rows and bytes are PostgreSQL's own counts, the bank's included.
+One case is an application that policy declines: eight nodes, three bank calls, four domain rows and a letter in one
+run. Each ended case is checked. Over HTTP a client posts and follows the same call's events to their end. The baselines
+run the graph alone in this process, with the same nodes, database and bank, but no queue, no run, task, event or audit
+rows: with LangGraph's own AsyncPostgresSaver (durability `sync`), and with no saver at all. All are measured in one
+run, one after the other, so that the ratio is the claim. Commits, rows and bytes are PostgreSQL's own counts, the
+bank's included.
 """
 
 import argparse
