@@ -1,10 +1,14 @@
 """`countersign`: starts the processes, applies migrations, makes keys, runs the demo."""
 
 import asyncio
+import io
 import logging
+import os
 import signal
 import sys
 import threading
+from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
@@ -14,29 +18,32 @@ from rich.console import Console
 from rich.table import Table
 
 from api import launcher
+from api.commands.records import audit_app, keys_app
 from api.settings import Settings
-from db import audit, keys
-from db.actor import Role
-from db.errors import CountersignError
-from db.keys import NewKey
+from db.errors import CountersignError, InvalidInput
 from db.migrate import migrate
-from db.pool import open_pool
 
 SSE_GRACE_S = 3
+WithParent = Annotated[bool, typer.Option(hidden=True, help="ends when standard input does")]
+Config = Annotated[
+    Path | None,
+    typer.Option(envvar="COUNTERSIGN_CONFIG", help="langgraph.json of graphs to serve beside the workflows"),
+]
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     help="Agents propose, rules decide, people countersign, the ledger moves exactly once.",
 )
-keys_app = typer.Typer(no_args_is_help=True, help="API keys.")
-audit_app = typer.Typer(no_args_is_help=True, help="The audit trail.")
 app.add_typer(keys_app, name="keys")
 app.add_typer(audit_app, name="audit")
 out = Console()
 
 
 def main() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a name or a tick that the terminal cannot show must not end us
     try:
         app()
     except CountersignError as exc:
@@ -46,9 +53,9 @@ def main() -> None:
 
 
 @app.command()
-def up() -> None:
+def up(config: Config = None) -> None:
     """API, worker, database and sandbox bank in one command."""
-    settings = Settings()
+    settings = _with_graphs(config)
     named = launcher.with_bank(settings)
     with launcher.database(settings) as url:
         migrate(url)
@@ -59,26 +66,26 @@ def up() -> None:
 
 
 @app.command()
-def api() -> None:
+def api(config: Config = None, with_parent: WithParent = False) -> None:
     """The API alone; runs are driven by `countersign worker`."""
-    settings = Settings()
+    settings = _with_graphs(config)
     with launcher.database(settings) as url:
-        _serve(launcher.with_bank(settings), url, with_worker=False)
+        _serve(launcher.with_bank(settings), url, with_worker=False, with_parent=with_parent)
 
 
 @app.command()
-def worker() -> None:
+def worker(config: Config = None, with_parent: WithParent = False) -> None:
     """A worker alone: any number of them, on any machine, share the runs of one DATABASE_URL."""
-    settings = Settings()
+    settings = _with_graphs(config)
     _log_to_stderr(settings)
     with launcher.database(settings) as url:
-        asyncio.run(_work(launcher.with_bank(settings), url))
+        asyncio.run(_work(launcher.with_bank(settings), url, with_parent=with_parent))
 
 
 @app.command()
 def sandbox(
     port: Annotated[int | None, typer.Option(help="default: COUNTERSIGN_SANDBOX_PORT, else PORT + 1")] = None,
-    with_parent: Annotated[bool, typer.Option(hidden=True)] = False,
+    with_parent: WithParent = False,
 ) -> None:
     """The sandbox core bank alone."""
     from api.sandbox.app import create_bank
@@ -98,7 +105,7 @@ def sandbox(
         )
         server = uvicorn.Server(config)
         if with_parent:
-            threading.Thread(target=_stop_at_end_of_input, args=(server,), daemon=True).start()
+            _at_end_of_input(lambda: _end(server))
         server.run()
 
 
@@ -110,43 +117,50 @@ def apply_migrations() -> None:
     out.print("\n".join(applied) or "nothing to apply")
 
 
-@keys_app.command(name="create")
-def create_key(
-    role: Annotated[list[Role], typer.Option(help="may be given several times")],
-    person: Annotated[str | None, typer.Option(help="who answers for what the key does; default: role@tenant")] = None,
+@app.command()
+def demo(
+    yes: Annotated[bool, typer.Option("--yes", help="answers every question with yes; for scripts")] = False,
 ) -> None:
-    """Makes a key and prints it; it cannot be read again."""
-    settings = Settings()
-    new = NewKey(settings.tenant, person or f"{role[0]}@{settings.tenant}", role)
+    """Three real loan applications, from request to letter, with everything started for them."""
+    from api.commands.demo import run_demo
 
-    async def create(url: str) -> str:
-        async with open_pool(url, max_size=1) as pool, pool.connection() as conn, conn.transaction():
-            return await keys.create(conn, new)
-
-    with launcher.database(settings) as url:
-        migrate(url)
-        print(asyncio.run(create(url)))
+    if not run_demo(Settings(), yes=yes):
+        raise typer.Exit(1)
 
 
-@audit_app.command(name="verify")
-def verify_audit() -> None:
-    """Proves the tenant's audit chain, or names the first row that is not what was sealed."""
-    settings = Settings()
+@app.command(name="apply")
+def apply_for_loans(
+    file: Annotated[Path | None, typer.Argument(help="CSV, one application a line; see --example")] = None,
+    out_file: Annotated[Path | None, typer.Option("--out", help="default: FILE.result.csv beside it")] = None,
+    url: Annotated[str | None, typer.Option(envvar="COUNTERSIGN_URL", help="default: a server of our own")] = None,
+    key: Annotated[
+        str | None, typer.Option(envvar="COUNTERSIGN_KEY", help="API key for --url", show_envvar=True)
+    ] = None,
+    example: Annotated[bool, typer.Option("--example", help="prints a file that works, and ends")] = False,
+) -> None:
+    """Has a file of loan applications decided; ends with 0 if every line was."""
+    from api.commands.application_file import EXAMPLE
+    from api.commands.apply import Job, run_file
 
-    async def verify(url: str) -> tuple[int | None, int]:
-        async with open_pool(url, max_size=1) as pool, pool.connection() as conn:
-            while await audit.seal(conn, settings.tenant):
-                pass
-            return await audit.first_broken(conn, settings.tenant), await audit.length(conn, settings.tenant)
-
-    with launcher.database(settings) as url:
-        broken, length = asyncio.run(verify(url))
-    if broken is not None:
-        _stop(f"audit row {broken} is not what was sealed")
-    out.print(f"the chain of {length} rows holds")
+    if example:
+        print(EXAMPLE, end="")
+        return
+    if file is None:
+        raise InvalidInput("FILE", "is missing; `countersign apply --example` prints one that works")
+    if not run_file(Settings(), Job(file, out_file, url, key)):
+        raise typer.Exit(1)
 
 
-def _serve(settings: Settings, url: str, *, with_worker: bool) -> None:
+def _with_graphs(config: Path | None) -> Settings:
+    """Imports the graphs before anything is started, so that a fault in them is the first and only thing said."""
+    from api.catalogue import own_graphs
+
+    settings = Settings() if config is None else Settings(config=config)
+    own_graphs(settings.config)
+    return settings
+
+
+def _serve(settings: Settings, url: str, *, with_worker: bool, with_parent: bool = False) -> None:
     from api.app import create_app
 
     _log_to_stderr(settings)
@@ -159,18 +173,22 @@ def _serve(settings: Settings, url: str, *, with_worker: bool) -> None:
         timeout_graceful_shutdown=SSE_GRACE_S,
     )
     server = uvicorn.Server(config)
+    if with_parent:
+        _at_end_of_input(lambda: _end(server))
     server.run()
     if not server.started:
         raise CountersignError(f"the API could not start on {settings.host}:{settings.port}; the log above says why")
 
 
-async def _work(settings: Settings, url: str) -> None:
+async def _work(settings: Settings, url: str, *, with_parent: bool) -> None:
     from api.bootstrap import open_engine
 
     async with open_engine(settings, url) as engine:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, engine.worker.stop)
+        if with_parent:
+            _at_end_of_input(lambda: loop.call_soon_threadsafe(engine.worker.stop))
         await engine.worker.work(settings.worker_concurrency, settings.drain_s)
 
 
@@ -185,9 +203,16 @@ def _show_keys(settings: Settings, url: str) -> None:
     out.print(table)
 
 
-def _stop_at_end_of_input(server: uvicorn.Server) -> None:
-    while sys.stdin.buffer.read(4096):
-        pass
+def _at_end_of_input(stop: Callable[[], object]) -> None:
+    def wait() -> None:
+        while os.read(sys.stdin.fileno(), 4096):
+            pass
+        stop()
+
+    threading.Thread(target=wait, daemon=True).start()
+
+
+def _end(server: uvicorn.Server) -> None:
     server.should_exit = True
 
 

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 import httpx
 from pydantic import SecretStr
@@ -50,10 +51,13 @@ def with_bank(settings: Settings) -> Settings:
 
 
 @contextmanager
-def sandbox_beside(settings: Settings, named: Settings, database_url: str) -> Iterator[None]:
+def sandbox_beside(
+    settings: Settings, named: Settings, database_url: str, log: BinaryIO | None = None
+) -> Iterator[None]:
     """Runs the sandbox bank as a process of its own for as long as we live, unless a real bank was set.
 
-    It ends when its standard input does, so it cannot outlive us, whatever kills us.
+    It ends when its standard input does, so it cannot outlive us, whatever kills us. In a session of its own it does
+    not hear Ctrl-C and is still there while we drain.
     """
     if settings.banking_api_base_url:
         yield
@@ -61,7 +65,14 @@ def sandbox_beside(settings: Settings, named: Settings, database_url: str) -> It
     _refuse_taken(named.sandbox_port)
     command = [sys.executable, "-m", "api.cli", "sandbox", "--with-parent", "--port", str(named.sandbox_port)]
     environment = {"DATABASE_URL": database_url, "COUNTERSIGN_HOME": str(settings.home)}
-    with subprocess.Popen(command, stdin=subprocess.PIPE, env=_environment(environment)) as process:
+    with subprocess.Popen(
+        command,
+        stdin=subprocess.PIPE,
+        stdout=log,
+        stderr=log,
+        env=_environment(environment),
+        start_new_session=True,
+    ) as process:
         try:
             _await_sandbox(process, named)
             yield
@@ -122,7 +133,7 @@ def _await_sandbox(process: subprocess.Popen[bytes], named: Settings) -> None:
         if process.poll() is not None:
             raise BankUnavailable(f"the sandbox bank ended with exit code {process.returncode}")
         try:
-            if httpx.get(f"{named.banking_api_base_url}/health", timeout=1).is_success:
+            if httpx.get(f"{named.banking_api_base_url}/health", timeout=1, trust_env=False).is_success:
                 return
         except httpx.TransportError:
             time.sleep(0.05)

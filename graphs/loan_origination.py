@@ -52,7 +52,7 @@ class State(TypedDict, total=False):
     outcome: Literal["disbursed", "declined", "withdrawn", "disbursement_refused"]
 
 
-SpecificReason = Annotated[C1, WithJsonSchema({"enum": list(SPECIFIC)})]
+SpecificReason = Annotated[C1, WithJsonSchema({"enum": [str(phrase) for phrase in SPECIFIC]})]
 
 
 class UnderwriterAnswer(BaseModel):
