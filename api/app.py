@@ -3,18 +3,33 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 from fastapi import FastAPI
 
 from api import errors
 from api.bootstrap import open_engine
+from api.protocol import assistants, crons, info, run_control, runs, store, thread_states
+from api.protocol import threads as sdk_threads
 from api.routes import agents, health, keys, lending, reviews, threads, workflows
 from api.settings import Settings
+from api.strict import LimitedBody
 
-MAX_BODY_BYTES = 256 * 1024
+OUR_ROUTES = (workflows, threads, reviews, lending, agents, keys, health)
+SDK_ROUTES = (store, crons, info, assistants, sdk_threads, runs, run_control, thread_states)
 DESCRIPTION = """Agents propose, rules decide, people countersign, the ledger moves exactly once.
 
 Start a case under `workflows`, follow it under `threads`, answer what waits for you under `reviews`."""
+
+
+class Described(FastAPI):
+    """Its OpenAPI document has the problems that `errors.responses` refers to."""
+
+    def openapi(self) -> dict[str, Any]:
+        if self.openapi_schema is None:
+            super().openapi()["components"]["schemas"].update(errors.schemas())
+        assert self.openapi_schema is not None
+        return self.openapi_schema
 
 
 def create_app(settings: Settings, database_url: str, *, with_worker: bool) -> FastAPI:
@@ -30,14 +45,15 @@ def create_app(settings: Settings, database_url: str, *, with_worker: bool) -> F
             yield
             engine.worker.stop()
 
-    app = FastAPI(
+    app = Described(
         title="Countersign",
         version="0.1.0",
         description=DESCRIPTION,
         lifespan=lifespan,
-        max_body_size=MAX_BODY_BYTES,
+        redirect_slashes=False,
     )
+    app.add_middleware(LimitedBody)
     errors.install(app)
-    for routes in (workflows, threads, reviews, lending, agents, keys, health):
+    for routes in (*OUR_ROUTES, *SDK_ROUTES):
         app.include_router(routes.router())
     return app

@@ -12,7 +12,8 @@ from db.actor import Actor
 from db.errors import Forbidden
 
 TRUSTED_S = 5.0
-"""How long a key that was found good is not looked up again; so long may a revoked one still work."""
+"""How long a key that was found good is not looked up again, so how long one that another process revoked may work."""
+MOST_TRUSTED = 10_000
 
 _bearer = HTTPBearer(auto_error=False, description="An API key made by `countersign keys create`.")
 _api_key = APIKeyHeader(name="x-api-key", auto_error=False, description="The same key, as LangGraph's SDK sends it.")
@@ -28,14 +29,15 @@ async def actor_of(
     bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
     api_key: Annotated[str | None, Depends(_api_key)],
 ) -> Actor:
-    key = bearer.credentials if bearer else api_key
+    """Whoever sends `Authorization` is judged by it alone."""
+    key = api_key if "Authorization" not in request.headers else bearer.credentials if bearer else None
     if not key:
         raise HTTPException(401, "no key: send `Authorization: Bearer <key>` or `x-api-key: <key>`")
     trusted: dict[str, tuple[float, Actor]] = request.app.state.trusted
     until, actor = trusted.get(key, (0.0, None))
     if actor is None or until < time.monotonic():
         actor = await _look_up(engine_of(request), key)
-        if len(trusted) > 10_000:
+        if len(trusted) >= MOST_TRUSTED:
             trusted.clear()
         trusted[key] = (time.monotonic() + TRUSTED_S, actor)
     return actor
@@ -43,6 +45,11 @@ async def actor_of(
 
 Caller = Annotated[Actor, Depends(actor_of)]
 TheEngine = Annotated[Engine, Depends(engine_of)]
+
+
+def forget_keys(request: Request) -> None:
+    """Whoever calls next is looked up again."""
+    request.app.state.trusted.clear()
 
 
 def require(actor: Actor, *roles: str) -> None:

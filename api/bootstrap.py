@@ -1,11 +1,17 @@
 """The one composition root: app, worker, command line and tests all stand on what is put together here."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from uuid import UUID
 
+from api.catalogue import all_served
 from api.driver import Driver, Surroundings
+from api.expiry import Expiry
+from api.graph_factory import Backing
+from api.protocol.cron_runs import Clockwork
+from api.results import Results
 from api.serving import Served
 from api.settings import Settings
 from api.worker import Worker, drive
@@ -15,9 +21,12 @@ from db.journal import Journal
 from db.migrate import check_schema
 from db.pool import Pool, open_pool
 from db.queue import Queue
-from graphs import WORKFLOWS
+from db.store import Store
 from tools.bank import Bank
 from tools.letter_facts import DEMO_CREDITOR
+
+EDITS_AT_ONCE = 2
+"""States written by hand at one time: each takes two connections."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +38,12 @@ class Engine:
     queue: Queue
     feed: EventFeed
     bank: Bank
+    store: Store
     served: dict[str, Served]
     worker: Worker
+    saver: Checkpoints
+    editing: asyncio.Semaphore
+    results: Results
 
 
 @asynccontextmanager
@@ -45,17 +58,21 @@ async def open_engine(settings: Settings, database_url: str) -> AsyncIterator[En
         bank = _bank(settings)
         stack.push_async_callback(bank.aclose)
         saver = Checkpoints(pool, journal)
-        served = {
-            w.name: Served(w.name, w.version, w.build().compile(checkpointer=saver, name=w.name), w) for w in WORKFLOWS
-        }
+        store = Store(pool)
+        results = Results()
+        served = all_served(settings.config, Backing(saver, store))
 
         async def drive_run(run_id: UUID) -> None:
             await drive(driver, run_id)
 
         stalled_after_s = settings.stalled_after_s
         queue = await stack.enter_async_context(Queue(database_url, drive_run, stalled_after_s=stalled_after_s))
-        driver = Driver(Surroundings(pool, journal, saver, queue, bank, DEMO_CREDITOR, served))
-        yield Engine(settings, pool, queue, feed, bank, served, Worker(pool, queue, driver, stalled_after_s / 6))
+        driver = Driver(Surroundings(pool, journal, saver, store, queue, bank, DEMO_CREDITOR, served, results))
+        clockwork = Clockwork(pool, queue, served)
+        chores = (clockwork.start_due, Expiry(pool, saver, served).sweep)
+        worker = Worker(pool, queue, driver, chores, stalled_after_s / 6)
+        editing = asyncio.Semaphore(EDITS_AT_ONCE)
+        yield Engine(settings, pool, queue, feed, bank, store, served, worker, saver, editing, results)
 
 
 def _bank(settings: Settings) -> Bank:

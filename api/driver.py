@@ -1,7 +1,7 @@
 """One run at a time, from its row to its end, its next question, or its next wait."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,17 +11,23 @@ from langgraph.errors import GraphDrained
 from langgraph.runtime import RunControl
 
 from api.execution import Execution
+from api.protocol.state import encoded
+from api.protocol.streams import final
+from api.results import Results
 from api.serving import Served
-from db import audit, reviews, runs
+from db import audit, reviews, runs, stopping, turns
 from db.actor import SYSTEM
 from db.audit import Deed
 from db.checkpoints import Checkpoints
 from db.errors import CountersignError, DatabaseUnavailable, StaleRun, Unavailable
-from db.journal import Journal
+from db.grouping import Grouped
+from db.journal import Event, Journal
 from db.pool import Pool, transaction
 from db.queue import Queue
 from db.reviews import Question
 from db.runs import MAX_ATTEMPTS, Begun, Ending, Pause
+from db.store import Store
+from db.turns import Last
 from tools.bank import Bank
 from tools.context import Context
 from tools.letter_facts import Creditor
@@ -41,10 +47,12 @@ class Surroundings:
     pool: Pool
     journal: Journal
     saver: Checkpoints
+    store: Store
     queue: Queue
     bank: Bank
     creditor: Creditor
     served: Mapping[str, Served]
+    results: Results
 
 
 class Driver:
@@ -52,6 +60,8 @@ class Driver:
         self._around = around
         self._controls: dict[UUID, RunControl] = {}
         self._draining = False
+        self._begins = Grouped(self._begin_each)
+        self._ends = Grouped(self._end_each)
 
     def drain(self) -> None:
         """Lets every run stop at its step's end; each is put back for another worker."""
@@ -61,9 +71,11 @@ class Driver:
 
     async def take_up(self, run_id: UUID) -> Execution | None:
         """The run, under a new epoch, if it is still to be driven."""
-        async with self._around.pool.connection() as conn:
-            run = await runs.begin(conn, run_id)
+        run = await self._begins.ask(run_id)
         if run is None:
+            return None
+        if run.cancel is not None:
+            await self.stop(run_id)
             return None
         control = self._controls[run_id] = RunControl()
         if self._draining:
@@ -76,17 +88,24 @@ class Driver:
             await self._end(execution, await self._drive(execution))
         except GraphDrained:
             await self._put_back(execution, Pause(reason=None, until=None, counts_as_attempt=False))
-        except StaleRun as stale:
-            _log.warning("%s", stale)
-        except DatabaseUnavailable:
+        except (StaleRun, DatabaseUnavailable):
             raise
         except Unavailable as exc:
             until = datetime.now(UTC) + timedelta(seconds=WAIT_S[min(execution.run.waits, len(WAIT_S) - 1)])
-            await self._put_back(execution, Pause(_reason(exc, "waiting"), until, counts_as_attempt=False))
+            await self._put_back(execution, Pause(_reason(exc, "waiting", until), until, counts_as_attempt=False))
         except CountersignError as exc:
             await self._end(execution, _failed(exc))
         finally:
-            del self._controls[execution.run.run_id]
+            # Not another attempt's: a run that was taken from us may have come back to us.
+            if self._controls.get(execution.run.run_id) is execution.control:
+                del self._controls[execution.run.run_id]
+
+    async def stop(self, run_id: UUID) -> bool:
+        """Ends the run as cancelled if somebody asked for that; whether they did."""
+        async with transaction(self._around.pool) as conn:
+            told = await stopping.carry_out(conn, run_id)
+        self._around.journal.announce(told)
+        return bool(told)
 
     async def try_again(self, execution: Execution, exc: Exception) -> None:
         """The run met something nobody foresaw: a few more attempts, then it is `error`, for a person to restart.
@@ -98,7 +117,7 @@ class Driver:
             await self._end(execution, _failed(exc))
         else:
             until = datetime.now(UTC) + timedelta(seconds=RETRY_S[attempts - 1])
-            await self._put_back(execution, Pause(_reason(exc, "retrying"), until, counts_as_attempt=True))
+            await self._put_back(execution, Pause(_reason(exc, "retrying", until), until, counts_as_attempt=True))
 
     async def _drive(self, execution: Execution) -> Ending:
         run = execution.run
@@ -107,9 +126,11 @@ class Driver:
         served = self._around.served.get(run.workflow)
         if served is None or served.version != run.workflow_version:
             return _failed(CountersignError(f"no {run.workflow} version {run.workflow_version} is served here"))
-        async with self._around.saver.writing_as(run.fence):
-            await execution.execute(served, None if served.workflow is None else self._context(run))
-        if execution.interrupts:
+        with self._around.store.acting_for(run.tenant_id):
+            new_thread_id = f"{run.tenant_id}:{run.thread_id}" if run.new_thread else None
+            async with self._around.saver.writing_as(run.fence, new_thread_id):
+                await execution.execute(served, None if served.workflow is None else self._context(run))
+        if execution.interrupts or execution.paused:
             return Ending("success", "interrupted")
         if served.workflow is not None and execution.outcome is None:
             return _failed(CountersignError("the graph ended without saying how the case came out"))
@@ -129,17 +150,45 @@ class Driver:
 
     async def _end(self, execution: Execution, ending: Ending) -> None:
         """Run, thread, reviews and audit say the same, or nothing."""
-        run = execution.run
+        run, results = execution.run, self._around.results
+        served = self._around.served.get(run.workflow)
+        is_case = served is not None and served.workflow is not None
+        if ending.run_status == "success" and results.is_expected(run.run_id):
+            results.tell(run.run_id, encoded(final(execution.values, execution.interrupts)))
+        last = Last(run, ending, execution.next_seq())
+        if not is_case and ending.error is None:
+            told = await self._ends.ask(last)
+            if told is None:
+                raise StaleRun(run.run_id)
+        else:
+            told = await self._end_on_record(execution, last, is_case=is_case)
+        self._around.queue.done(run.run_id)
+        self._around.journal.announce([told])
+
+    async def _end_on_record(self, execution: Execution, last: Last, *, is_case: bool) -> Event:
+        """In one transaction with the reviews it opens and its row in the audit."""
+        run, ending = last.run, last.ending
+        opened = []
         async with transaction(self._around.pool) as conn:
-            told = await runs.end(conn, run, ending, execution.next_seq())
-            for interrupt in execution.interrupts if ending.run_status == "success" else ():
+            for interrupt in execution.interrupts if is_case and ending.run_status == "success" else ():
                 question = Question(**interrupt["value"])
-                await reviews.open_review(conn, run, interrupt["id"], question, interrupt["response_schema"])
+                form = interrupt["response_schema"]
+                review_id = await reviews.open_review(conn, run, interrupt["id"], question, form)
+                opened.append({"review_id": review_id, "kind": question.kind, "role": question.role})
+            told = await turns.end(conn, last._replace(reviews=opened))
             if ending.outcome or ending.error:
                 record = {"outcome": ending.outcome, "error": ending.error}
                 deed = Deed(run.tenant_id, SYSTEM, f"run.{ending.run_status}", record, run.thread_id, run.run_id)
                 await audit.record(conn, deed)
-        self._around.journal.announce([told])
+        return told
+
+    async def _begin_each(self, run_ids: Sequence[UUID]) -> list[Begun | None]:
+        async with self._around.pool.connection() as conn:
+            return await turns.begin(conn, run_ids)
+
+    async def _end_each(self, lasts: Sequence[Last]) -> list[Event | None]:
+        async with self._around.pool.connection() as conn:
+            return await turns.end_each(conn, lasts)
 
     async def _put_back(self, execution: Execution, pause: Pause) -> None:
         async with transaction(self._around.pool) as conn:
@@ -151,5 +200,6 @@ def _failed(exc: Exception) -> Ending:
     return Ending("error", "error", error=_reason(exc, "failed"))
 
 
-def _reason(exc: Exception, what: str) -> dict[str, Any]:
-    return {"type": type(exc).__name__, "detail": str(exc), "now": what}
+def _reason(exc: Exception, what: str, until: datetime | None = None) -> dict[str, Any]:
+    reason = {"type": type(exc).__name__, "detail": str(exc), "now": what}
+    return reason if until is None else reason | {"until": until.isoformat()}

@@ -4,13 +4,16 @@ import http
 import logging
 from collections.abc import Sequence
 from typing import Any
+from urllib.parse import quote
 
+import procrastinate
 import psycopg
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from db import errors
 
@@ -25,7 +28,23 @@ STATUSES: tuple[tuple[type[errors.CountersignError], int], ...] = (
     (errors.BankRefused, 502),
     (errors.SchemaMismatch, 503),
 )
+AWAY = (psycopg.OperationalError, psycopg.InterfaceError, procrastinate.exceptions.ConnectorException)
+"""What drivers raise with the database away, shutting down, out of connections, or rolling us back for others."""
+
+_METHODS = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
+_MOST_FIELDS = 20
+_LONGEST_SHOWN = 60
 _log = logging.getLogger(__name__)
+
+
+class InvalidRequest(Exception):
+    """A request that is wrong as such, whatever its route makes of it."""
+
+    def __init__(self, status: int, field: str, reason: str) -> None:
+        super().__init__(f"{field}: {reason}")
+        self.status = status
+        self.field = field
+        self.reason = reason
 
 
 class FieldError(BaseModel):
@@ -41,19 +60,46 @@ class Problem(BaseModel):
     status: int
     detail: str
     instance: str
-    errors: list[FieldError] = []
+    errors: list[FieldError]
 
 
-def problem(
-    request: Request, status: int, detail: str, fields: Sequence[FieldError] = (), kind: str = "about:blank"
+def install(app: FastAPI) -> None:
+    """Registers a handler for everything that can go wrong behind `app`."""
+    app.add_exception_handler(InvalidRequest, _invalid_request)
+    app.add_exception_handler(RequestValidationError, _invalid_fields)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(errors.CountersignError, _countersign)
+    for kind in AWAY:
+        app.add_exception_handler(kind, _database_away)
+    app.add_exception_handler(Exception, _unforeseen)
+
+
+def refuse(request: Request, exc: InvalidRequest) -> JSONResponse:
+    return _problem(request, exc.status, str(exc), [(exc.field, exc.reason)], "InvalidRequest")
+
+
+def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The problems a route may answer, for OpenAPI."""
+    content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    return {status: {"description": http.HTTPStatus(status).phrase, "content": content} for status in statuses}
+
+
+def schemas() -> dict[str, Any]:
+    """What those responses refer to."""
+    problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+    return {**problem.pop("$defs"), "Problem": problem}
+
+
+def _problem(
+    request: Request, status: int, detail: str, fields: Sequence[tuple[str, str]] = (), kind: str | None = None
 ) -> JSONResponse:
     body = Problem(
-        type=kind,
+        type=f"urn:countersign:{kind}" if kind else "about:blank",
         title=http.HTTPStatus(status).phrase,
         status=status,
         detail=detail,
-        instance=request.url.path,
-        errors=list(fields),
+        instance=quote(request.url.path),
+        errors=[FieldError(field=field, reason=reason) for field, reason in fields],
     )
     headers = {"Retry-After": str(RETRY_AFTER_S)} if status == 503 else {}
     if status == 401:
@@ -61,39 +107,31 @@ def problem(
     return JSONResponse(body.model_dump(), status, headers=headers, media_type=MEDIA_TYPE)
 
 
-def install(app: FastAPI) -> None:
-    """Registers a handler for everything that can go wrong behind `app`."""
-    app.add_exception_handler(RequestValidationError, _invalid_request)
-    app.add_exception_handler(HTTPException, _http)
-    app.add_exception_handler(errors.CountersignError, _countersign)
-    app.add_exception_handler(psycopg.OperationalError, _database_away)
-    app.add_exception_handler(Exception, _unforeseen)
-
-
-def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The problems a route may answer, for OpenAPI."""
-    content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
-    return {
-        status: {"description": http.HTTPStatus(status).phrase, "content": content, "model": Problem}
-        for status in statuses
-    }
-
-
 async def _invalid_request(request: Request, exc: Exception) -> JSONResponse:
+    assert isinstance(exc, InvalidRequest)
+    return refuse(request, exc)
+
+
+async def _invalid_fields(request: Request, exc: Exception) -> JSONResponse:
     assert isinstance(exc, RequestValidationError)
-    found = exc.errors()
-    if any(error["type"] == "json_invalid" for error in found):
-        reason = found[0].get("ctx", {}).get("error", "it cannot be parsed")
-        at = found[0]["loc"][-1]
-        return problem(request, 400, f"the body is not JSON: {reason} at character {at}")
-    fields = [FieldError(field=_field(error["loc"]), reason=_reason(error)) for error in found]
-    return problem(request, 422, "; ".join(f"{f.field}: {f.reason}" for f in fields), fields)
+    if (fault := exc.errors()[0])["type"] == "json_invalid":
+        return refuse(request, InvalidRequest(400, "body", f"is not JSON: {fault['ctx']['error']}"))
+    fields = [(_field(error["loc"]), _reason(error)) for error in exc.errors()[:_MOST_FIELDS]]
+    return _problem(request, 422, "; ".join(f"{field}: {reason}" for field, reason in fields), fields, "InvalidInput")
 
 
 async def _http(request: Request, exc: Exception) -> JSONResponse:
+    """401, and what no route was found for."""
     assert isinstance(exc, HTTPException)
-    answer = problem(request, exc.status_code, str(exc.detail))
-    answer.headers.update(exc.headers or {})
+    detail = str(exc.detail)
+    headers = dict(exc.headers or {})
+    if exc.status_code == 404:
+        detail = f"there is no {request.url.path} here; /docs lists what there is"
+    if exc.status_code == 405:
+        headers["Allow"] = ", ".join(_allowed(request))
+        detail = f"{request.method} is not allowed here; allowed: {headers['Allow']}"
+    answer = _problem(request, exc.status_code, detail)
+    answer.headers.update(headers)
     return answer
 
 
@@ -101,29 +139,42 @@ async def _countersign(request: Request, exc: Exception) -> JSONResponse:
     status = next((status for kind, status in STATUSES if isinstance(exc, kind)), 500)
     if status == 500:
         _log.error("%s %s", request.method, request.url.path, exc_info=exc)
-    fields = [FieldError(field=exc.field, reason=exc.reason)] if isinstance(exc, errors.InvalidInput) else []
-    return problem(request, status, str(exc), fields, kind=f"urn:countersign:{type(exc).__name__}")
+    fields = [(exc.field, exc.reason)] if isinstance(exc, errors.InvalidInput) else []
+    return _problem(request, status, str(exc), fields, type(exc).__name__)
 
 
 async def _database_away(request: Request, exc: Exception) -> JSONResponse:
     _log.warning("database unavailable: %s", exc)
-    return problem(
-        request, 503, "the database is away; nothing was written, try again", kind="urn:countersign:DatabaseUnavailable"
-    )
+    detail = "the database is away; try again, with the same Idempotency-Key if you sent one"
+    return _problem(request, 503, detail, kind=errors.DatabaseUnavailable.__name__)
 
 
 async def _unforeseen(request: Request, exc: Exception) -> JSONResponse:
     _log.error("%s %s", request.method, request.url.path, exc_info=exc)
-    return problem(request, 500, "something unforeseen went wrong; it is in the log")
+    return _problem(request, 500, "something unforeseen went wrong; it is in the log")
+
+
+def _allowed(request: Request) -> list[str]:
+    """Starlette names the methods of the first route with this path only; a path may have several."""
+    return [
+        method
+        for method in _METHODS
+        if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in request.app.routes)
+    ]
 
 
 def _field(loc: Sequence[int | str]) -> str:
     """`body.amount` is the caller's `amount`; headers and parameters keep their own names."""
-    steps = [str(step) for step in loc if step not in ("body", "query", "path", "header")]
-    return ".".join(steps) or "body"
+    steps = loc[1:] if loc[0] in ("body", "query", "path", "header") else loc
+    name = ".".join(str(step) for step in steps) or str(loc[0])
+    return name[:_LONGEST_SHOWN].encode(errors="backslashreplace").decode()
 
 
 def _reason(error: dict[str, Any]) -> str:
+    if error["type"] == "missing":
+        return "is required"
+    if error["type"] == "extra_forbidden":
+        return "is not a field of this request"
     reason = str(error["msg"]).removeprefix("Value error, ")
     given = repr(error.get("input"))
-    return reason if error["type"] == "missing" or len(given) > 60 else f"{reason} (given: {given})"
+    return reason if "input" not in error or len(given) > _LONGEST_SHOWN else f"{reason} (given: {given})"

@@ -4,15 +4,16 @@ keep no books."""
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
-import orjson
 from langchain_core.runnables import RunnableConfig
 from langgraph.runtime import RunControl
-from langgraph.types import Command, StateSnapshot, StreamMode
+from langgraph.types import Command, Send, StateSnapshot
 
-from api.serving import RunOptions, Served
+from api.protocol.state import encoded
+from api.protocol.streams import Translation, without_interrupts
+from api.serving import Graph, Opening, RunOptions, Served
 from db import failpoints
 from db.journal import EVENTS, Event, Journal
 from db.runs import Begun
@@ -21,14 +22,20 @@ from db.task_rows import TASKS, TaskRow, TaskStatus
 
 @dataclass(slots=True)
 class Execution:
-    """One run being driven: its event counter, its open questions, and its case's outcome if it came to one."""
+    """One run being driven: its event counter, its open questions, its state, and its case's outcome if it came to one.
+
+    `paused`: it stopped at a breakpoint, where nobody is asked anything.
+    """
 
     run: Begun
     journal: Journal
     control: RunControl
     outcome: str | None = None
     interrupts: list[Mapping[str, Any]] = field(default_factory=list)
+    paused: bool = False
+    values: Any = None
     _seq: int = -1
+    _kept: frozenset[str] = frozenset()
     _started: dict[str, TaskRow] = field(default_factory=dict)
     _finished: list[str] = field(default_factory=list)
 
@@ -38,32 +45,53 @@ class Execution:
         return self._seq
 
     async def execute(self, served: Served, context: Any) -> None:
-        """Raises what the graph raises. Afterwards `interrupts` and `outcome` say what it came to."""
+        """Raises what the graph raises. Afterwards `interrupts`, `values` and `outcome` say what it came to."""
         run, options = self.run, RunOptions(**self.run.options)
         config = self._config(options)
-        state = None if run.epoch == 1 and run.interrupt_id is None else await served.graph.aget_state(config)
-        if state is not None and not self._is_to_go_on(state):
-            return
-        stream = served.graph.astream(
-            self._graph_input(state, options),
-            config,
-            context=context if served.workflow is not None else options.context,
-            stream_mode=["tasks", *_modes(options)],
-            durability=options.durability,
-            interrupt_before=options.interrupt_before,
-            interrupt_after=options.interrupt_after,
-            subgraphs=options.stream_subgraphs,
-            control=self.control,
-        )
-        async for chunk in stream:
-            self._take(served, options, chunk)
+        given = context if served.workflow is not None else options.merged_context()
+        opening = Opening("threads.create_run", config, given, run.started_by)
+        async with served.opened(opening) as graph:
+            await self._drive(graph, served, options, opening)
+
+    async def _drive(self, graph: Graph, served: Served, options: RunOptions, opening: Opening) -> None:
+        run = self.run
+        state = None if run.epoch == 1 and run.interrupt_id is None else await graph.aget_state(_config(opening.config))
+        if state is not None:
+            if not self._is_to_go_on(state):
+                return
+            self._kept = frozenset(task.id for task in state.tasks if task.result is not None)
+        graph_input, config = self._graph_input(state, options), _config(opening.config)
+        if options.checkpoint is not None and not (state is not None and _was_taken(state, run)):
+            config["configurable"] |= options.checkpoint
+        translation = Translation(options.stream_modes, subgraphs=options.stream_subgraphs)
+        arguments: dict[str, Any] = {
+            "context": opening.context,
+            "stream_mode": translation.graph_modes(),
+            "output_keys": graph.output_channels,
+            "durability": options.durability,
+            "interrupt_before": options.interrupt_before,
+            "interrupt_after": options.interrupt_after,
+            "subgraphs": options.stream_subgraphs,
+            "control": self.control,
+        }
+        if "events" in options.stream_modes:
+            async for event in graph.astream_events(graph_input, config, version="v2", **arguments):
+                if event["event"] == "on_chain_stream" and event["run_id"] == str(run.run_id):
+                    self._take(served, options, translation, event["data"]["chunk"])
+                else:
+                    self._tell(*translation.of_event(event))
+        else:
+            async for chunk in graph.astream(graph_input, config, **arguments):
+                self._take(served, options, translation, chunk)
         self._pass_failpoints()
+        if not self.interrupts and _has_breakpoints(graph, options):
+            self.paused = bool((await graph.aget_state(_config(opening.config))).next)
 
     def _config(self, options: RunOptions) -> RunnableConfig:
-        run, given = self.run, dict(options.config or {})
-        configurable = given.get("configurable", {}) | {"thread_id": f"{run.tenant_id}:{run.thread_id}"}
+        run, given = self.run, options.merged_config()
+        configurable = given["configurable"] | {"thread_id": f"{run.tenant_id}:{run.thread_id}"}
         metadata = given.get("metadata", {}) | {"run_id": str(run.run_id)}
-        config: RunnableConfig = {**given, "configurable": configurable, "metadata": metadata}  # type: ignore[typeddict-item]
+        config: RunnableConfig = {**given, "configurable": configurable, "metadata": metadata, "run_id": run.run_id}  # type: ignore[typeddict-item]
         return config
 
     def _graph_input(self, state: StateSnapshot | None, options: RunOptions) -> Any:
@@ -72,7 +100,7 @@ class Execution:
             return Command(resume={run.interrupt_id: run.answer})
         if state is not None and _was_taken(state, run):
             return None
-        return Command(**options.command) if options.command is not None else run.input
+        return run.input if options.command is None else _command(options.command)
 
     def _is_to_go_on(self, state: StateSnapshot) -> bool:
         """False if this run had already come to its end or its question before its worker was lost."""
@@ -83,24 +111,35 @@ class Execution:
         self.interrupts = [
             {"id": i.id, "value": i.value, "response_schema": i.response_schema} for i in state.interrupts
         ]
+        self.values = state.values
         self.outcome = state.values.get("outcome")
         return bool(state.next) and not self.interrupts
 
-    def _take(self, served: Served, options: RunOptions, chunk: Any) -> None:
+    def _take(self, served: Served, options: RunOptions, translation: Translation, chunk: Any) -> None:
         """One chunk of LangGraph's stream: `(namespace, mode, value)`, without the namespace unless asked for."""
-        *namespace, mode, value = chunk
-        if mode == "tasks" and not any(namespace):
+        *around, mode, value = chunk
+        namespace = around[0] if around else ()
+        if not namespace and mode == "tasks":
             tell = "task" in options.stream_modes
             if "triggers" in value:
                 self._task_started(served, value, tell=tell)
             else:
                 self._task_ended(served, value, tell=tell)
-        if mode in options.stream_modes:
-            name = "|".join([mode, *namespace[0]]) if namespace else mode
-            self.journal.add(self.run.fence, {EVENTS: [self._event(name, value)]})
+        if not namespace and mode == "values":
+            self.values = without_interrupts(value)
+            # Of the state, not of a task's result: a task that a lost worker finished tells none.
+            self.outcome = self.values.get("outcome") if served.workflow is not None else None
+        for told in translation.told(namespace, mode, value):
+            self._tell(*told)
+
+    def _tell(self, event: str, value: Any) -> None:
+        self.journal.add(self.run.fence, {EVENTS: [self._event(event, value)]})
 
     def _task_started(self, served: Served, task: Mapping[str, Any], *, tell: bool) -> None:
         self._pass_failpoints()
+        if task["id"] in self._kept:
+            # LangGraph announces what a lost worker finished in this step, too, and neither runs nor ends it again.
+            return
         if self.run.interrupt_id is not None and not self._started:
             failpoints.hit(f"{served.name}.{task['name']}.answer_read")
         row = self._started[task["id"]] = TaskRow(
@@ -120,15 +159,13 @@ class Execution:
         status: TaskStatus = "failed" if error else "interrupted" if interrupts else "done"
         row = self._started[task["id"]]._replace(
             status=status,
-            result=_json(result) if status == "done" else None,
+            result=_json(result) if status == "done" and served.workflow is not None else None,
             error=str(error) if error else None,
             attempts=0,
             ended_at=datetime.now(UTC),
         )
         self._add_task(row, result, tell=tell)
         self.interrupts.extend(interrupts)
-        if served.workflow is not None:
-            self.outcome = (result or {}).get("outcome", self.outcome)
         boundary = f"{served.name}.{task['name']}"
         failpoints.hit(f"{boundary}.before_checkpoint")
         self._finished.append(boundary)
@@ -150,8 +187,25 @@ class Execution:
         return Event(self.run.run_id, self.next_seq(), self.run.tenant_id, event, _json(value))
 
 
-def _modes(options: RunOptions) -> list[StreamMode]:
-    return [mode for mode in options.stream_modes if mode not in ("task", "tasks")]  # type: ignore[misc]  # checked at the edge
+def _config(config: Mapping[str, Any]) -> RunnableConfig:
+    """A copy: LangGraph writes into what it is handed."""
+    return cast(RunnableConfig, {**config, "configurable": {**config["configurable"]}})
+
+
+def _has_breakpoints(graph: Graph, options: RunOptions) -> bool:
+    given = options.interrupt_before or options.interrupt_after
+    return bool(given or graph.interrupt_before_nodes or graph.interrupt_after_nodes)
+
+
+def _command(command: Mapping[str, Any]) -> Command[Any]:
+    """As its client sent it: `goto` is a node's name, or a node with its input, or several of these."""
+    goto, update = command.get("goto"), command.get("update")
+    targets = goto if isinstance(goto, list) else [] if goto is None else [goto]
+    return Command(
+        resume=command.get("resume"),
+        update=[tuple(pair) for pair in update] if isinstance(update, list) else update,
+        goto=[target if isinstance(target, str) else Send(target["node"], target.get("input")) for target in targets],
+    )
 
 
 def _asks(state: StateSnapshot, interrupt_id: str) -> bool:
@@ -164,4 +218,4 @@ def _was_taken(state: StateSnapshot, run: Begun) -> bool:
 
 
 def _json(value: Any) -> str:
-    return orjson.dumps(value, default=str).decode()
+    return encoded(value).decode()

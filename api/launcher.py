@@ -1,10 +1,12 @@
 """What has to run beside a process of ours: the database, its schema, the bank, the first keys."""
 
+import logging
 import os
 import secrets
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -17,11 +19,13 @@ from pydantic import SecretStr
 from api.settings import Settings
 from db import embedded, keys
 from db.actor import Role
-from db.errors import BankUnavailable, CountersignError
+from db.errors import BankUnavailable, CountersignError, DatabaseUnavailable
 from db.keys import NewKey
 from db.pool import open_pool
 
 SANDBOX_START_S = 30.0
+REVIVE_EVERY_S = 1.0
+_log = logging.getLogger(__name__)
 
 
 @contextmanager
@@ -32,7 +36,8 @@ def database(settings: Settings) -> Iterator[str]:
         return
     postgres = embedded.start(settings.home)
     try:
-        yield postgres.url
+        with _kept_alive(postgres):
+            yield postgres.url
     finally:
         postgres.stop()
 
@@ -98,6 +103,27 @@ async def first_keys(settings: Settings, database_url: str) -> dict[str, str]:
                 continue
             made[role] = await keys.create(conn, NewKey(settings.tenant, f"{role}@{settings.tenant}", [role]))
         return made
+
+
+@contextmanager
+def _kept_alive(postgres: embedded.Server) -> Iterator[None]:
+    """As long as we live a server that was killed is there again within moments; a thread of its own looks after it."""
+    done = threading.Event()
+
+    def revive() -> None:
+        while not done.wait(REVIVE_EVERY_S):
+            try:
+                postgres.revive()
+            except (DatabaseUnavailable, OSError, subprocess.SubprocessError) as exc:
+                _log.warning("PostgreSQL is away and cannot be started, trying again: %s", exc)
+
+    reviver = threading.Thread(target=revive, name="reviver", daemon=True)
+    reviver.start()
+    try:
+        yield
+    finally:
+        done.set()
+        reviver.join()
 
 
 def _sandbox_key(home: Path) -> str:

@@ -1,35 +1,61 @@
-"""The graphs that a process drives: our workflows, each compiled once, and how a run of each is to be driven."""
+"""The graphs that a process drives: our workflows and a team's own, and how a run of each is to be driven."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager, nullcontext
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from langgraph.graph.state import CompiledStateGraph
+from langchain_core.runnables import RunnableConfig
+from langgraph.pregel import Pregel
 
 from graphs.workflow import Workflow
 
-Graph = CompiledStateGraph[Any, Any, Any, Any]
+Graph = Pregel[Any, Any, Any, Any]
+Access = Literal["threads.create_run", "threads.update", "threads.read", "assistants.read"]
+"""Why a graph is opened, in the words of LangGraph's `ServerRuntime`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """What a graph is opened for: a factory may build it accordingly."""
+
+    access: Access
+    config: RunnableConfig
+    context: Any = None
+    person: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """A compiled graph under its name. `workflow` is None for a team's own graph, which is no case of ours: it states
-    no outcome, asks no review and is handed no Context."""
+    """A graph under its name. `workflow` is None for a team's own graph, which is no case of ours: it states
+    no outcome, asks no review and is handed no Context.
+
+    `opened` gives the compiled graph with our saver, for as long as it is entered: one that a factory makes is made
+    then, and may end with it.
+    """
 
     name: str
     version: str
-    graph: Graph
+    opened: Callable[[Opening], AbstractAsyncContextManager[Graph]]
     workflow: Workflow | None = None
+    description: str | None = None
 
     def agent_of(self, node: str) -> str:
         return node if self.workflow is None else self.workflow.agents.get(node, node)
+
+
+def always(graph: Graph) -> Callable[[Opening], AbstractAsyncContextManager[Graph]]:
+    """The same graph, whatever it is opened for."""
+    return lambda _: nullcontext(graph)
 
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
     """How one run is driven, as it is stored on its row.
 
-    `stream_modes` are what its watchers are told: `task`, our own account of each node's work, or modes of LangGraph.
+    `stream_modes` are what its watchers are told: `task`, our own account of each node's work, or modes of LangGraph's
+    SDK. `command` and `checkpoint` are as the SDK sends them; `assistant` is its config and context when the run was
+    accepted.
     """
 
     stream_modes: tuple[str, ...] = ("task",)
@@ -41,3 +67,16 @@ class RunOptions:
     context: Mapping[str, Any] | None = None
     command: Mapping[str, Any] | None = None
     checkpoint: Mapping[str, Any] | None = None
+    assistant: Mapping[str, Any] = field(default_factory=dict)
+
+    def merged_config(self) -> dict[str, Any]:
+        """The assistant's config, overridden by the run's own. Parameters given as `context` are `configurable` too."""
+        base, own = self.assistant.get("config") or {}, self.config or {}
+        given = {**(own.get("configurable") or {}), **(self.context or {})}
+        return {**base, **own, "configurable": {**(base.get("configurable") or {}), **given}}
+
+    def merged_context(self) -> dict[str, Any] | None:
+        """As the config; parameters given as `configurable` alone are context too."""
+        own = self.context or (self.config or {}).get("configurable") or {}
+        shown = {key: value for key, value in own.items() if not key.startswith("__")}
+        return (self.assistant.get("context") or {}) | shown or None

@@ -21,6 +21,11 @@ class Settings(BaseSettings):
     port: PositiveInt = Field(8000, description="port that the API listens on")
     banking_api_base_url: str | None = Field(None, description="the core bank; unset: the sandbox bank is started")
     banking_api_key: SecretStr | None = Field(None, description="the core bank's bearer key")
+    config: Path | None = Field(
+        None,
+        validation_alias="COUNTERSIGN_CONFIG",
+        description="langgraph.json of graphs to serve beside the workflows",
+    )
     sandbox_port: int = Field(
         0, ge=0, validation_alias="COUNTERSIGN_SANDBOX_PORT", description="port of the sandbox bank; 0: any free one"
     )

@@ -2,18 +2,22 @@
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
-from typing import Any
 from uuid import UUID
 
 import procrastinate
 import psycopg
-from psycopg_pool import AsyncConnectionPool, PoolTimeout
+from psycopg_pool import PoolTimeout
 
 from api.driver import Driver
-from db import audit, reviews, runs
-from db.errors import DatabaseUnavailable
+from db import audit, restarts, reviews, store
+from db.errors import DatabaseUnavailable, StaleRun
+from db.pool import Pool
 from db.queue import Queue
+
+Chore = Callable[[datetime], Awaitable[object]]
+"""What the janitor does besides, as of a time."""
 
 _log = logging.getLogger(__name__)
 
@@ -21,10 +25,11 @@ _log = logging.getLogger(__name__)
 class Worker:
     """Owns the queue's loop and the janitor's. `stop` drains: runs under way stop at their step's end."""
 
-    def __init__(self, pool: AsyncConnectionPool[Any], queue: Queue, driver: Driver, tidy_every_s: float) -> None:
+    def __init__(self, pool: Pool, queue: Queue, driver: Driver, chores: Sequence[Chore], tidy_every_s: float) -> None:
         self._pool = pool
         self._queue = queue
         self._driver = driver
+        self._chores = chores
         self._tidy_every_s = tidy_every_s
 
     async def work(self, concurrency: int, drain_s: float) -> None:
@@ -34,6 +39,7 @@ class Worker:
             janitor.cancel()
 
     def stop(self) -> None:
+        _log.info("stopping: runs under way are put back at their step's end")
         self._queue.stop()
         self._driver.drain()
 
@@ -46,23 +52,40 @@ class Worker:
             await asyncio.sleep(self._tidy_every_s)
 
     async def _tidy(self) -> None:
-        if recovered := await self._queue.recover():
-            _log.warning("%s runs of lost workers were put back", recovered)
         async with self._pool.connection() as conn:
-            await runs.requeue_orphans(conn, self._queue)
-            await reviews.expire(conn, self._queue, datetime.now(UTC))
+            if recovered := await self._queue.recover(conn):
+                _log.warning("%s runs of lost workers were put back", recovered)
+            await restarts.requeue_orphans(conn, self._queue)
+            await reviews.expire(conn, datetime.now(UTC))
             await audit.seal_all(conn)
             await conn.execute("SELECT ensure_event_partitions()")
+            await store.sweep(conn)
+        for chore in self._chores:
+            await chore(datetime.now(UTC))
 
 
 async def drive(driver: Driver, run_id: UUID) -> None:
-    """What the queue calls: nothing a workflow raises may end its worker."""
+    """What the queue calls: nothing a workflow raises may end its worker. A run is cancelled by aborting its job."""
+    try:
+        await _drive(driver, run_id)
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        assert task is not None
+        if not await driver.stop(run_id):
+            raise
+        task.uncancel()
+    except StaleRun as stale:
+        if not await driver.stop(run_id):
+            _log.warning("%s", stale)
+
+
+async def _drive(driver: Driver, run_id: UUID) -> None:
     execution = await driver.take_up(run_id)
     if execution is None:
         return
     try:
         await driver.carry_out(execution)
-    except (psycopg.OperationalError, PoolTimeout, DatabaseUnavailable):
+    except (psycopg.OperationalError, PoolTimeout, DatabaseUnavailable, StaleRun):
         raise
     except Exception as exc:  # noqa: BLE001  the one place: a run's fault must not become its worker's
         _log.exception("run %s failed unexpectedly", run_id)

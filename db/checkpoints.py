@@ -36,7 +36,7 @@ from langgraph.checkpoint.serde.base import SerializerProtocol
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from langgraph.checkpoint.serde.types import _DeltaSnapshot
 
-from db.flush import Row, Table
+from db.flush import Row, Rows, Table
 from db.journal import Fence, Journal
 from db.pool import Pool
 
@@ -142,19 +142,23 @@ class Checkpoints(AsyncPostgresSaver):
         self.lock = nullcontext()  # type: ignore[assignment]
         self._journal = journal
         self._steps: dict[Fence | None, dict[_Place, _Step]] = {}
+        self._new: set[str | None] = set()
 
     @asynccontextmanager
-    async def writing_as(self, fence: Fence) -> AsyncIterator[None]:
-        """Round the driving of a graph: what is written inside is the run's, and committed when this is left.
+    async def writing_as(self, fence: Fence, new_thread_id: str | None = None) -> AsyncIterator[None]:
+        """Round the driving of a graph: what is written inside is the run's, and committed when this is left. On a new
+        thread no checkpoint is looked for until the run makes one.
 
         Raises what `Journal.commit` does, and LangGraph does so at the step concerned.
         """
         self._steps[fence] = {}
+        self._new |= {new_thread_id} - {None}
         token = _writer.set(fence)
         try:
             yield
         finally:
             _writer.reset(token)
+            self._new.discard(new_thread_id)
             for step in self._steps.pop(fence).values():
                 self._journal.add(fence, {WRITES: step.take()})
             await self._journal.drain(fence)
@@ -171,7 +175,7 @@ class Checkpoints(AsyncPostgresSaver):
         metadata: CheckpointMetadata,
         new_versions: ChannelVersions,
     ) -> RunnableConfig:
-        """Returns when the checkpoint is committed."""
+        """Returns when the checkpoint is committed; one of a run's input, which its row has, rides with the next."""
         thread_id, checkpoint_ns, parent_id = parent = _place(config)
         inline, values = _divided(checkpoint["channel_values"])
         changed = {channel: version for channel, version in new_versions.items() if channel in values}
@@ -179,12 +183,16 @@ class Checkpoints(AsyncPostgresSaver):
         state = json.dumps({**checkpoint, "channel_values": inline})
         description = json.dumps(get_serializable_checkpoint_metadata(config, metadata))
         row = (thread_id, checkpoint_ns, checkpoint["id"], parent_id, state, description)
-        fence = _writer.get()
-        writes = []
+        fence, writes = _writer.get(), []
+        self._new.discard(thread_id)
         if step := self._steps.get(fence, {}).pop(parent, None):
             waiting = step.take()
             writes = [] if _supersedes(checkpoint, metadata) else waiting
-        await self._journal.commit(fence, {CHECKPOINTS: [row], BLOBS: blobs, WRITES: writes})
+        rows: Rows = {CHECKPOINTS: [row], BLOBS: blobs, WRITES: writes}
+        if fence is not None and fence in self._steps and metadata.get("source") == "input":
+            self._journal.add(fence, rows)
+        else:
+            await self._journal.commit(fence, rows)
         place = {"thread_id": thread_id, "checkpoint_ns": checkpoint_ns, "checkpoint_id": checkpoint["id"]}
         return {"configurable": place}
 
@@ -206,6 +214,8 @@ class Checkpoints(AsyncPostgresSaver):
             step.timer = asyncio.get_running_loop().call_later(WAIT_S, self._store, fence, step)
 
     async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
+        if config["configurable"]["thread_id"] in self._new and _writer.get() in self._steps:
+            return None
         await self._catch_up(**config["configurable"])
         found = await super().aget_tuple(config)
         if found is not None and found.pending_writes and (fence := _writer.get()) in self._steps:

@@ -136,9 +136,7 @@ async def _intend(conn: AsyncConnection[Any], owner: Owner, effect: Effect) -> _
     return row
 
 
-async def _conclude(
-    pool: Pool, owner: Owner, effect: Effect, status: str, response: Response
-) -> None:
+async def _conclude(pool: Pool, owner: Owner, effect: Effect, status: str, response: Response) -> None:
     deed = Deed(
         tenant_id=owner.tenant_id,
         person=SYSTEM,

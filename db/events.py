@@ -2,21 +2,23 @@
 
 The table is the truth and everything else only says when to look. Each process has one listening connection and asks
 for all runs that have news in one query; a poll catches up with what a lost notification would have said. A watcher who
-falls behind its bounded queue is served from the table again.
+falls behind its bounded queue is served from the table again, once the queue is empty.
 """
 
 import asyncio
 import logging
 from collections import defaultdict, deque
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
 import orjson
 import psycopg
+from psycopg import AsyncConnection
 from psycopg.rows import class_row
-from psycopg_pool import AsyncConnectionPool, PoolTimeout
+from psycopg_pool import AsyncConnectionPool
 
 from db.journal import CHANNEL, Event
 
@@ -30,6 +32,15 @@ _log = logging.getLogger(__name__)
 def is_last(event: Event) -> bool:
     """Whether the run has ended with this event."""
     return event.event == "run" and orjson.loads(event.data)["status"] in _LAST_WORDS
+
+
+async def last_seq(conn: AsyncConnection[Any], run_id: UUID) -> int | None:
+    """The number of the run's newest event; None if it has none, or none any more."""
+    cur = await conn.execute("SELECT max(seq) AS seq FROM run_events WHERE run_id = %s", (run_id,))
+    row = await cur.fetchone()
+    assert row is not None
+    seq: int | None = row["seq"]
+    return seq
 
 
 class EventFeed:
@@ -52,11 +63,15 @@ class EventFeed:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def follow(self, run_id: UUID, after_seq: int = -1) -> AsyncIterator[Event]:
-        """The run's events from `after_seq` on, each once and in order, until its last word."""
+    async def follow(self, run_id: UUID, after_seq: int = -1, *, new: bool = False) -> AsyncGenerator[Event]:
+        """The run's events from `after_seq` on, each once and in order, until its last word.
+
+        `new`: none of them is told yet, for the run is being accepted just now.
+        """
         watcher = _Watcher(next_seq=after_seq + 1)
         self._watchers[run_id].add(watcher)
-        self._look_at(run_id)
+        if not new:
+            self._look_at(run_id)
         try:
             while True:
                 while watcher.queue:
@@ -74,7 +89,7 @@ class EventFeed:
             if not self._watchers[run_id]:
                 del self._watchers[run_id]
 
-    async def past(self, run_id: UUID, after_seq: int = -1) -> AsyncIterator[Event]:
+    async def past(self, run_id: UUID, after_seq: int = -1) -> AsyncGenerator[Event]:
         """What was told of a run so far, without waiting for more."""
         async with self._pool.connection() as conn, conn.cursor(row_factory=class_row(Event)) as cur:
             await cur.execute(
@@ -110,35 +125,41 @@ class EventFeed:
                     await conn.execute(f"LISTEN {CHANNEL}")
                     async for notification in conn.notifies():
                         self._heard(notification.payload)
-            except psycopg.OperationalError as exc:
+            except psycopg.Error as exc:
                 _log.warning("not listening for events, trying again: %s", exc)
-                await asyncio.sleep(CATCH_UP_S)
+            await asyncio.sleep(CATCH_UP_S)
 
     def _heard(self, payload: str) -> None:
-        for run, seq in orjson.loads(payload):
-            run_id = UUID(run)
+        try:
+            news = [(UUID(run), int(seq)) for run, seq in orjson.loads(payload)]
+        except (ValueError, TypeError):
+            _log.warning("not ours, on channel %s: %.80s", CHANNEL, payload)
+            return
+        for run_id, seq in news:
             if any(watcher.next_seq <= seq for watcher in self._watchers.get(run_id, ())):
                 self._look_at(run_id)
 
     async def _read_news(self) -> None:
+        clock = asyncio.get_running_loop().time
+        catch_up_at = clock() + CATCH_UP_S
         while True:
-            try:
-                await asyncio.wait_for(self._wake.wait(), CATCH_UP_S)
-            except TimeoutError:
+            with suppress(TimeoutError):
+                async with asyncio.timeout_at(catch_up_at):
+                    await self._wake.wait()
+            if clock() >= catch_up_at:
                 self._news.update(self._watchers)
+                catch_up_at = clock() + CATCH_UP_S
             self._wake.clear()
             news, self._news = self._news, set()
             try:
                 await self._read(news)
-            except (psycopg.OperationalError, PoolTimeout) as exc:
+            except psycopg.Error as exc:
                 _log.warning("events cannot be read, trying again: %s", exc)
 
     async def _read(self, runs: set[UUID]) -> None:
-        wanted = {
-            run_id: min(watcher.next_seq for watcher in self._watchers[run_id])
-            for run_id in runs
-            if run_id in self._watchers
-        }
+        """One query for all; it speaks to those who watched when it was asked, and have room."""
+        asking = {run_id: [w for w in self._watchers.get(run_id, ()) if not w.fell_behind] for run_id in runs}
+        wanted = {run_id: min(w.next_seq for w in watchers) for run_id, watchers in asking.items() if watchers}
         if not wanted:
             return
         async with self._pool.connection() as conn, conn.cursor(row_factory=class_row(Event)) as cur:
@@ -153,7 +174,7 @@ class EventFeed:
             )
             events = await cur.fetchall()
         for event in events:
-            for watcher in self._watchers.get(event.run_id, ()):
+            for watcher in asking[event.run_id]:
                 watcher.offer(event)
         if len(events) == BATCH:
             self._news.update(wanted)

@@ -1,7 +1,8 @@
 """Named places where a test may kill, stall or break this process. Nothing happens unless FAILPOINTS is set.
 
 `FAILPOINTS="loan_origination.disburse.after_effect=kill"`; several are separated by commas. Deeds: `kill` (SIGKILL to
-this process), `raise`, `sleep:SECONDS` (blocks the process, as a stalled machine does). Each fires once per process.
+this process), `stop` (SIGSTOP: as a stalled machine does, until somebody sends SIGCONT), `raise`, `sleep:SECONDS`
+(blocks the process). Each fires once per process.
 """
 
 import os
@@ -31,6 +32,8 @@ def arm(spec: str) -> None:
 def _do(deed: str, name: str) -> None:
     if deed == "kill":
         os.kill(os.getpid(), signal.SIGKILL)
+    elif deed == "stop":
+        os.kill(os.getpid(), signal.SIGSTOP)
     elif deed == "raise":
         raise FailpointHit(name)
     elif deed.startswith("sleep:"):

@@ -24,7 +24,7 @@ from db.pool import Pool
 CHANNEL = "run_events"
 LINGER_S = 0.005
 LINGER_ROWS = 64
-NOTIFY_EVERY_S = 0.01
+NOTIFY_EVERY_S = 0.03
 NOTIFY_RUNS = 140
 """In one notification: at most 52 bytes each, and a payload has less than 8000."""
 FLUSH_TIMEOUT_S = 10.0

@@ -1,6 +1,7 @@
 """The schema in numbered steps, each applied once: ours in migrations/, and those of two packages among them.
 
-Steps below 10 make other packages' tables, from the installed package; files in migrations/ start at 010.
+Steps below 10 make other packages' tables, from the installed package; files in migrations/ start at 010. Such
+a step may be added when files of ours are applied already, and is made up for.
 A file and its row in `schema_migrations` are one transaction. A package's step that cannot run in one has its
 row written before (`applied_at` NULL) and completed after, so that half of it never passes for the whole.
 """
@@ -16,6 +17,7 @@ from typing import LiteralString
 
 import psycopg
 from langgraph.checkpoint.postgres import PostgresSaver
+from langgraph.store.postgres import PostgresStore
 from procrastinate.schema import SchemaManager
 from psycopg import Connection, sql
 from psycopg.rows import DictRow, class_row, dict_row, scalar_row
@@ -96,15 +98,18 @@ def check_schema(database_url: str, folder: Path = FOLDER) -> None:
     for row in applied:
         if not row.whole:
             raise SchemaMismatch(f"{row.number:03}_{row.name} is half applied: run `countersign migrate`")
-    if missing := [step.label for step in known[len(applied) :]]:
+    done = {row.number for row in applied}
+    if missing := [step.label for step in known if step.number not in done]:
         raise SchemaMismatch(f"the schema lacks {', '.join(missing)}: run `countersign migrate`")
 
 
 def steps(folder: Path) -> list[Step]:
     """All steps in order. Raises SchemaMismatch for a number that is missing, taken twice or not one."""
-    known = [_procrastinate(), _checkpoints(), *sorted(_files(folder), key=lambda step: step.number)]
+    packages = [_procrastinate(), _checkpoints(), _store()]
+    files = sorted(_files(folder), key=lambda step: step.number)
+    known = [*packages, *files]
     numbers = [step.number for step in known]
-    expected = [1, 2, *range(FIRST_FILE, FIRST_FILE + len(known) - 2)]
+    expected = [*range(1, len(packages) + 1), *range(FIRST_FILE, FIRST_FILE + len(files))]
     if numbers != expected:
         odd = next(step.label for step, number in zip(known, expected, strict=True) if step.number != number)
         raise SchemaMismatch(f"migrations count from {FIRST_FILE:03}, each number once: not so at {odd}")
@@ -130,6 +135,12 @@ def _checkpoints() -> Step:
     return Step(2, f"checkpoints_{CHECKPOINTS}", "\n".join(PostgresSaver.MIGRATIONS), _set_up_checkpoints)
 
 
+def _store() -> Step:
+    """The store's own migrations, with an index made CONCURRENTLY as well; its package is the saver's."""
+    _require("langgraph-checkpoint-postgres", CHECKPOINTS)
+    return Step(3, f"store_{CHECKPOINTS}", "\n".join(PostgresStore.MIGRATIONS), _set_up_store)
+
+
 def _require(package: str, series: str) -> None:
     installed = version(package)
     if not f"{installed}.".startswith(f"{series}."):
@@ -137,18 +148,30 @@ def _require(package: str, series: str) -> None:
 
 
 def _set_up_checkpoints(conn: Connection[DictRow]) -> None:
-    """An interrupted CONCURRENTLY leaves an invalid index, which IF NOT EXISTS takes for the real one."""
-    broken = conn.execute(
-        "SELECT c.relname AS name FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid"
-        " WHERE NOT i.indisvalid AND c.relname LIKE 'checkpoint%'"
-    ).fetchall()
-    for index in broken:
-        conn.execute(sql.SQL("DROP INDEX {}").format(sql.Identifier(index["name"])))
+    _drop_broken_indexes(conn, "checkpoint%")
     PostgresSaver(conn).setup()
 
 
+def _set_up_store(conn: Connection[DictRow]) -> None:
+    _drop_broken_indexes(conn, "store_prefix_idx")
+    PostgresStore(conn).setup()
+
+
+def _drop_broken_indexes(conn: Connection[DictRow], named: str) -> None:
+    """An interrupted CONCURRENTLY leaves an invalid index, which IF NOT EXISTS takes for the real one."""
+    broken = conn.execute(
+        "SELECT c.relname AS name FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid"
+        " WHERE NOT i.indisvalid AND c.relname LIKE %(named)s",
+        {"named": named},
+    ).fetchall()
+    for index in broken:
+        conn.execute(sql.SQL("DROP INDEX {}").format(sql.Identifier(index["name"])))
+
+
 def _refuse_foreign(applied: list[Applied], known: list[Step]) -> None:
-    """What is applied must be the beginning of what is known, byte for byte."""
+    """What is applied must be the beginning of what is known, byte for byte; a package's step may be missing."""
+    done = {row.number for row in applied}
+    known = [step for step in known if step.number >= FIRST_FILE or step.number in done]
     for row, step in zip(applied, known, strict=False):
         label = f"{row.number:03}_{row.name}"
         if row.number > step.number:

@@ -33,7 +33,7 @@ def open_pool(database_url: str, *, max_size: int, min_size: int = 1) -> Pool:
     }
 
     async def refuse_hung_up(conn: AsyncConnection[DictRow]) -> None:
-        if _hung_up(conn):
+        if hung_up(conn):
             await conn.close()
             await pool.check()  # The others most likely are as dead, and the pool pauses after a second dead one.
             raise psycopg.OperationalError("the server hung up")
@@ -71,7 +71,7 @@ def reaching_database() -> Iterator[None]:
         raise DatabaseUnavailable(f"the database is away: {exc}") from exc
 
 
-def _hung_up(conn: AsyncConnection[DictRow]) -> bool:
+def hung_up(conn: AsyncConnection[Any]) -> bool:
     """A server that went away left an end-of-file in the socket: seen in a microsecond, no round trip."""
     poll = select.poll()
     poll.register(conn.fileno(), select.POLLIN)

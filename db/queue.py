@@ -6,20 +6,38 @@ died is found by its worker's heartbeat and put back by `recover`, which every w
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
-from typing import Any
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from datetime import datetime
+from typing import Any, LiteralString
 from uuid import UUID
 
 import procrastinate
 import psycopg
+from procrastinate.exceptions import ConnectorException
+from procrastinate.job_context import JobContext
+from procrastinate.jobs import Job, Status
+from procrastinate.manager import JobManager, NotificationCallback
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
+
+from db.errors import DatabaseUnavailable
+from db.pool import hung_up
 
 STALLED_AFTER_S = 12.0
 HEARTBEATS = 4
 """That a worker may miss until its runs go to another."""
 RESTART_AFTER_S = 1.0
+FETCHED_AT_ONCE = 16
+DEFER: LiteralString = """
+    procrastinate_defer_jobs_v1(ARRAY[ROW(
+        'runs', 'drive_run', %(priority)s::integer, r.thread_id::text, NULL,
+        jsonb_build_object('run_id', r.run_id), %(at)s::timestamptz
+    )::procrastinate_job_to_defer_v1])
+"""
+"""Within a statement: makes the job of run `r`, as `Queue.enqueue` does in one of its own."""
+DELAYED, USUAL, AHEAD = -1, 0, 1
+"""Priorities among the jobs of a thread: one that is to start later lets others pass, one put back goes first."""
 
 Drive = Callable[[UUID], Awaitable[None]]
 _log = logging.getLogger(__name__)
@@ -38,7 +56,7 @@ class Queue:
     ) -> None:
         self._stalled_after_s = stalled_after_s
         connector = procrastinate.PsycopgConnector(
-            pool_factory=_pool_without_ping,
+            pool_factory=_pool,
             conninfo=database_url,
             min_size=1,
             max_size=max_size,
@@ -46,14 +64,22 @@ class Queue:
             configure=_autocommit,
         )
         self._app = procrastinate.App(connector=connector)
+        self._stop = asyncio.Event()
+        self._jobs = self._app.job_manager = _Jobs(connector, self._stop)
+        self._driving: set[int | None] = set()
 
-        @self._app.task(name="drive_run", queue="runs")
-        async def drive_run(run_id: str) -> None:
+        @self._app.task(name="drive_run", queue="runs", pass_context=True)
+        async def drive_run(context: JobContext, run_id: str) -> None:
             assert drive is not None, "a worker's queue needs its driver"
-            await drive(UUID(run_id))
+            self._driving.add(context.job.id)
+            self._jobs.free -= 1
+            try:
+                await drive(UUID(run_id))
+            finally:
+                self._driving.discard(context.job.id)
+                self._jobs.free += 1
 
         self._drive_run = drive_run
-        self._stop = asyncio.Event()
         self._worker: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> "Queue":
@@ -66,9 +92,32 @@ class Queue:
     async def enqueue(
         self, conn: AsyncConnection[Any], thread_id: UUID, run_id: UUID, at: datetime | None = None
     ) -> None:
-        """Rides in the caller's transaction: the job exists if and only if that commits."""
-        job = self._drive_run.configure(connection=conn, lock=str(thread_id), schedule_at=at)
-        await job.defer_async(run_id=str(run_id))
+        """Puts a run back, before the others of its thread: these wait even while it waits for its time.
+
+        Rides in the caller's transaction: the job exists if and only if that commits.
+        """
+        job = self._drive_run.configure(connection=conn, lock=str(thread_id), schedule_at=at, priority=AHEAD)
+        try:
+            await job.defer_async(run_id=str(run_id))
+        except ConnectorException as exc:
+            raise DatabaseUnavailable(f"run {run_id} could not be queued: {exc}") from exc
+
+    async def withdraw(self, conn: AsyncConnection[Any], thread_id: UUID, run_ids: Sequence[UUID]) -> None:
+        """Takes the runs' jobs out of the queue, and has those that are being done aborted within milliseconds."""
+        await conn.execute(
+            """
+            WITH named AS (
+                SELECT id FROM procrastinate_jobs
+                WHERE lock = %(lock)s AND status IN ('todo', 'doing') AND args ->> 'run_id' = ANY(%(run_ids)s)
+            )
+            SELECT procrastinate_cancel_job_v1(id, true, true) FROM named
+            """,
+            {"lock": str(thread_id), "run_ids": [str(run_id) for run_id in run_ids]},
+        )
+
+    def done(self, run_id: UUID) -> None:
+        """The run's job ended with the run itself, in the same statement."""
+        self._jobs.done.add(str(run_id))
 
     async def work(self, concurrency: int, drain_s: float) -> None:
         """Fetches and drives runs until `stop`, again from the start whenever the database went away."""
@@ -79,7 +128,9 @@ class Queue:
             stop.cancel()
             if not self._worker.done():
                 self._worker.cancel()
-            await asyncio.gather(self._worker, return_exceptions=True)
+            (ended,) = await asyncio.gather(self._worker, return_exceptions=True)
+            if isinstance(ended, Exception):
+                _log.error("the queue's worker ended, another one starts", exc_info=ended)
             if not self._stop.is_set():
                 await asyncio.sleep(RESTART_AFTER_S)
 
@@ -87,31 +138,142 @@ class Queue:
         """No new runs; those under way have `drain_s` to reach a step's end."""
         self._stop.set()
 
-    async def recover(self) -> int:
-        """Puts back the jobs of workers whose heartbeat stopped; how many those were."""
-        manager = self._app.job_manager
-        stalled = list(await manager.get_stalled_jobs(seconds_since_heartbeat=self._stalled_after_s))
-        for job in stalled:
-            assert job.id is not None
-            await manager.retry_job_by_id_async(job.id, retry_at=datetime.now(UTC))
-        return len(stalled)
+    async def recover(self, conn: AsyncConnection[Any]) -> int:
+        """Puts back the jobs of workers whose heartbeat stopped; how many those were.
+
+        In one statement, or of two workers that notice the same one would put back what the other has begun again.
+        Our own jobs are not lost, however late our heartbeat is; it goes on here, for Procrastinate's stops in a drain.
+        """
+        cur = await conn.execute(
+            """
+            WITH beat AS (UPDATE procrastinate_workers SET last_heartbeat = now() WHERE id = %(own)s)
+            SELECT procrastinate_retry_job_v2(lost.id, now(), NULL, NULL, NULL) FROM (
+                SELECT j.id FROM procrastinate_jobs j LEFT JOIN procrastinate_workers w ON w.id = j.worker_id
+                WHERE j.status = 'doing' AND j.worker_id IS DISTINCT FROM %(own)s
+                  AND (w.id IS NULL OR w.last_heartbeat < now() - %(stalled_after_s)s * interval '1 second')
+                FOR UPDATE OF j SKIP LOCKED
+            ) AS lost
+            """,
+            {"own": self._jobs.worker_id, "stalled_after_s": self._stalled_after_s},
+        )
+        return cur.rowcount
 
     async def _work_once(self, concurrency: int, drain_s: float) -> None:
+        self._jobs.start(concurrency - len(self._driving))
         try:
             await self._app.run_worker_async(
                 concurrency=concurrency,
-                delete_jobs="successful",
                 update_heartbeat_interval=self._stalled_after_s / HEARTBEATS,
                 stalled_worker_timeout=self._stalled_after_s,
                 shutdown_graceful_timeout=drain_s,
                 install_signal_handlers=False,
             )
-        except (procrastinate.exceptions.ConnectorException, psycopg.OperationalError) as exc:
-            _log.warning("the queue lost its database, trying again: %s", exc)
+        except (ConnectorException, psycopg.OperationalError) as exc:
+            _log.warning("the queue lost its database, trying again: %s", exc.__cause__ or exc)
 
 
-def _pool_without_ping(**options: Any) -> AsyncConnectionPool[Any]:
-    return AsyncConnectionPool(**(options | {"check": None}))
+class _Jobs(JobManager):
+    """Ends a job only for the worker that has it: one that was taken for dead must not end another's.
+
+    And outlives the database. Procrastinate would end the worker when its listener or heartbeat fails, but watches them
+    only until the first of its side tasks returns, as the one for periodic jobs does at once.
+    """
+
+    def __init__(self, connector: procrastinate.PsycopgConnector, stop: asyncio.Event) -> None:
+        super().__init__(connector)
+        self._stop = stop
+        self.done: set[str] = set()
+        self.free = 1
+        self.worker_id: int | None = None
+        self._fetched: deque[Job] = deque()
+
+    def start(self, free: int) -> None:
+        """For a new worker with so many hands free. What an earlier one fetched and never began is put back as lost."""
+        self.free = free
+        self._fetched.clear()
+
+    async def register_worker(self) -> int:
+        self.worker_id = await super().register_worker()
+        return self.worker_id
+
+    async def update_heartbeat(self, worker_id: int) -> None:
+        try:
+            await super().update_heartbeat(worker_id)
+        except ConnectorException as exc:
+            _log.warning("the database hears no heartbeat: %s", exc.__cause__)
+
+    async def listen_for_jobs(
+        self, *, on_notification: NotificationCallback, queues: Iterable[str] | None = None
+    ) -> None:
+        while True:
+            try:
+                await super().listen_for_jobs(on_notification=on_notification, queues=queues)
+            except ConnectorException as exc:
+                _log.warning("not listening for jobs, trying again: %s", exc.__cause__)
+            await asyncio.sleep(RESTART_AFTER_S)
+            # Nobody heard what was announced meanwhile.
+            await on_notification(channel="", notification={"type": "job_inserted", "job_id": 0})
+
+    async def fetch_job(self, queues: Iterable[str] | None, worker_id: int) -> Job | None:
+        """The next of those that one statement fetched: as many as there are hands free."""
+        if not self._fetched:
+            try:
+                self._fetched.extend(await self._fetch(queues, worker_id))
+            except ConnectorException as exc:
+                if not isinstance(exc.__cause__, psycopg.OperationalError):
+                    raise
+                # Not a worker's end, which would abort what it drives: the next poll asks again.
+                _log.warning("no jobs can be fetched: %s", exc.__cause__)
+        return self._fetched.popleft() if self._fetched else None
+
+    async def _fetch(self, queues: Iterable[str] | None, worker_id: int) -> list[Job]:
+        """Nobody waits for the disk: a job that was fetched, and after a crash is not, is fetched again."""
+        rows = await self.connector.execute_query_all_async(
+            """
+            SELECT j.* FROM (SELECT set_config('synchronous_commit', 'off', true)) AS lazily,
+                generate_series(1, %(free)s) AS n,
+                LATERAL procrastinate_fetch_job_v2(%(queues)s::varchar[], %(worker_id)s + 0 * n) AS j
+            WHERE j.id IS NOT NULL
+            """,
+            free=max(1, min(self.free, FETCHED_AT_ONCE)),
+            queues=queues,
+            worker_id=worker_id,
+        )
+        return [Job.from_row(row) for row in rows]
+
+    async def finish_job(self, job: Job, status: Status, delete_job: bool) -> None:
+        """What became of a run is on its own row, so that no job is kept.
+
+        Tries until the database is back: a job that nobody ends, of a worker that lives, would hold up its thread.
+        """
+        run_id = job.task_kwargs["run_id"]
+        if run_id in self.done:
+            self.done.discard(run_id)
+            return
+        while not await self._end(job) and not self._stop.is_set():  # noqa: ASYNC110  nobody tells when it is back
+            await asyncio.sleep(RESTART_AFTER_S)
+
+    async def _end(self, job: Job) -> bool:
+        try:
+            await self.connector.execute_query_async(
+                "DELETE FROM procrastinate_jobs WHERE id = %(id)s AND worker_id = %(worker_id)s AND status = 'doing'",
+                id=job.id,
+                worker_id=job.worker_id,
+            )
+        except ConnectorException as exc:
+            _log.warning("job %s cannot be ended: %s", job.id, exc.__cause__)
+            return False
+        return True
+
+
+def _pool(**options: Any) -> AsyncConnectionPool[Any]:
+    return AsyncConnectionPool(**(options | {"check": _refuse_hung_up}))
+
+
+async def _refuse_hung_up(conn: AsyncConnection[Any]) -> None:
+    if hung_up(conn):
+        await conn.close()
+        raise psycopg.OperationalError("the server hung up")
 
 
 async def _autocommit(conn: AsyncConnection[Any]) -> None:

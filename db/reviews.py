@@ -4,8 +4,8 @@ An answer is decided by compare-and-set on the review's row and lives there befo
 that dies after reading it finds it again. It names the hash of the payload it approves; a changed payload voids it.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
@@ -17,15 +17,15 @@ from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from db import audit, runs
-from db.actor import SYSTEM, Actor
+from db.actor import SYSTEM, Actor, Role
 from db.audit import Deed
 from db.canonical import sha256_hex
 from db.errors import AlreadyAnswered, ApprovalVoid, Forbidden, InvalidInput, NotFound
-from db.queue import Queue
 from db.runs import Begun, NewRun
 
 REQUESTER = "requester"
 """The role of whoever started the case: what they owe (an acceptance, a missing document), no checker can give."""
+_LONGEST_REASON = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,17 +120,18 @@ async def of_thread(conn: AsyncConnection[Any], actor: Actor, thread_id: UUID) -
     return await _select(conn, "v.thread_id = %(id)s", actor, thread_id)
 
 
-async def waiting_for(conn: AsyncConnection[Any], actor: Actor) -> Sequence[Review]:
-    """The open reviews this actor may answer, the most urgent first."""
-    open_ones = await _select(conn, "v.status = 'open'", actor, None)
-    return [review for review in open_ones if refusal(review, actor) is None]
+async def waiting_for(conn: AsyncConnection[Any], actor: Actor, limit: int) -> Sequence[Review]:
+    """The open reviews this actor may answer, as `refusal` judges, the most urgent first."""
+    mine = "v.role = %(requester)s AND t.started_by = %(person)s"
+    checked = "v.role = ANY(%(roles)s) AND t.started_by <> %(person)s AND NOT %(is_agent)s"
+    return await _select(conn, f"v.status = 'open' AND ({mine} OR {checked})", actor, None, limit)
 
 
 def refusal(review: Review, actor: Actor) -> str | None:
     """Why this actor may not answer this review, or None if they may. Maker and checker are two people."""
     if review.role == REQUESTER:
         return None if actor.person == review.started_by else "only whoever started this case may answer"
-    if "agent" in actor.roles:
+    if Role.AGENT in actor.roles:
         return "an agent is never a checker"
     if review.role not in actor.roles:
         return f"this review needs the role {review.role}"
@@ -139,8 +140,8 @@ def refusal(review: Review, actor: Actor) -> str | None:
     return None
 
 
-async def answer(conn: AsyncConnection[Any], queue: Queue, review: Review, actor: Actor, given: "Answer") -> NewRun:
-    """Stores the answer and accepts the run that carries it on, in the caller's transaction.
+async def answer(conn: AsyncConnection[Any], review: Review, actor: Actor, given: "Answer") -> tuple[NewRun, datetime]:
+    """Stores the answer and accepts the run that carries it on, in the caller's transaction; and when that was.
 
     Raises Forbidden, InvalidInput, ApprovalVoid or AlreadyAnswered; then nothing is written.
     """
@@ -151,16 +152,21 @@ async def answer(conn: AsyncConnection[Any], queue: Queue, review: Review, actor
     _check_form(review.form, given.answer)
     if given.payload_sha256 != review.payload_sha256:
         raise ApprovalVoid(review.review_id)
-    return await _settle(conn, queue, review, actor.person, given.answer)
+    return await _settle(conn, review, actor.person, given)
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
+    """`payload_sha256` names what was seen; the rest is for the run that carries the answer on, as in NewRun."""
+
     payload_sha256: str
     answer: Mapping[str, Any]
+    assistant_id: UUID | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+    metadata: Mapping[str, Any] = field(default_factory=dict)
 
 
-async def expire(conn: AsyncConnection[Any], queue: Queue, now: datetime) -> int:
+async def expire(conn: AsyncConnection[Any], now: datetime) -> int:
     """Does to each overdue review what silence does; how many there were."""
     async with conn.transaction(), conn.cursor(row_factory=class_row(Review)) as cur:
         await cur.execute(
@@ -172,7 +178,7 @@ async def expire(conn: AsyncConnection[Any], queue: Queue, now: datetime) -> int
         overdue = await cur.fetchall()
         for review in overdue:
             if "answer" in review.on_due:
-                await _settle(conn, queue, review, SYSTEM, review.on_due["answer"])
+                await _settle(conn, review, SYSTEM, Answer(review.payload_sha256, review.on_due["answer"]))
             else:
                 await _escalate(conn, review)
     return len(overdue)
@@ -192,9 +198,7 @@ async def _escalate(conn: AsyncConnection[Any], review: Review) -> None:
     await audit.record(conn, deed)
 
 
-async def _settle(
-    conn: AsyncConnection[Any], queue: Queue, review: Review, person: str, answer: Mapping[str, Any]
-) -> NewRun:
+async def _settle(conn: AsyncConnection[Any], review: Review, person: str, given: "Answer") -> tuple[NewRun, datetime]:
     cur = await conn.execute(
         """
         UPDATE reviews SET status = %(status)s, answer = %(answer)s, answered_by = %(person)s, answered_at = now()
@@ -202,36 +206,61 @@ async def _settle(
         """,
         {
             "status": "expired" if person == SYSTEM else "answered",
-            "answer": Jsonb(answer),
+            "answer": Jsonb(given.answer),
             "person": person,
             "review_id": review.review_id,
         },
     )
     if await cur.fetchone() is None:
         raise AlreadyAnswered(review.review_id, "answered")
-    run = NewRun(uuids.uuid7(), review.tenant_id, review.thread_id, person, review_id=review.review_id)
-    await runs.accept(conn, queue, run)
+    run = NewRun(
+        run_id=uuids.uuid7(),
+        tenant_id=review.tenant_id,
+        thread_id=review.thread_id,
+        started_by=person,
+        review_id=review.review_id,
+        assistant_id=given.assistant_id,
+        options=given.options,
+        metadata=given.metadata,
+    )
+    created_at = await runs.accept(conn, run)
     record = {"review_id": review.review_id, "kind": review.kind, "payload_sha256": review.payload_sha256}
     deed = Deed(
         tenant_id=review.tenant_id,
         person=person,
         action="review.expired" if person == SYSTEM else "review.answered",
-        record={**{k: str(v) for k, v in record.items()}, "answer": answer},
+        record={**{k: str(v) for k, v in record.items()}, "answer": given.answer},
         thread_id=review.thread_id,
         run_id=run.run_id,
     )
     await audit.record(conn, deed)
-    return run
+    return run, created_at
 
 
 def _check_form(form: Mapping[str, Any], answer: Mapping[str, Any]) -> None:
-    errors = sorted(jsonschema.Draft202012Validator(form).iter_errors(answer), key=lambda e: list(e.absolute_path))
-    if errors:
-        path = ".".join(str(step) for step in errors[0].absolute_path)
-        raise InvalidInput(f"answer.{path}" if path else "answer", errors[0].message)
+    """Raises InvalidInput for the worst fault: what was not asked; then what is missing or wrong, the nearest to the
+    top first; at last what the form only asks if another field says so, since that one may be what is wrong."""
+
+    def order(error: jsonschema.ValidationError) -> tuple[bool, bool, int]:
+        return "then" in error.schema_path, error.validator != "additionalProperties", len(error.absolute_path)
+
+    if errors := list(jsonschema.Draft202012Validator(form).iter_errors(answer)):
+        worst = min(errors, key=order)
+        raise InvalidInput(".".join(["answer", *_faulty(worst)]), worst.message[:_LONGEST_REASON])
 
 
-async def _select(conn: AsyncConnection[Any], where: Any, actor: Actor, record_id: UUID | None) -> Sequence[Review]:
+def _faulty(error: Any) -> Iterator[str]:
+    """The way to the field that jsonschema found wrong; one that is missing, or should be, is where it would be."""
+    yield from (str(step) for step in error.absolute_path)
+    if error.validator == "required":
+        yield next(name for name in error.validator_value if name not in error.instance)
+    elif error.validator == "additionalProperties":
+        yield next(name for name in error.instance if name not in error.schema.get("properties", {}))
+
+
+async def _select(
+    conn: AsyncConnection[Any], where: Any, actor: Actor, record_id: UUID | None, limit: int | None = None
+) -> Sequence[Review]:
     async with conn.cursor(row_factory=class_row(Review)) as cur:
         await cur.execute(
             "SELECT "
@@ -239,12 +268,16 @@ async def _select(conn: AsyncConnection[Any], where: Any, actor: Actor, record_i
             + " FROM reviews v JOIN threads t USING (thread_id) WHERE "
             + where
             + " AND v.tenant_id = %(tenant_id)s AND (%(whole_tenant)s OR t.started_by = %(person)s)"
-            " ORDER BY v.due_at, v.review_id",
+            " ORDER BY v.due_at, v.review_id LIMIT %(limit)s",
             {
                 "id": record_id,
                 "tenant_id": actor.tenant_id,
                 "whole_tenant": actor.sees_whole_tenant,
                 "person": actor.person,
+                "roles": list(actor.roles),
+                "is_agent": Role.AGENT in actor.roles,
+                "requester": REQUESTER,
+                "limit": limit,
             },
         )
         return await cur.fetchall()

@@ -12,6 +12,8 @@ from psycopg.conninfo import make_conninfo
 
 from db.embedded import Server, start
 from db.migrate import migrate
+from tests.crash_deployment import Deployment, deployment
+from tests.fork_server import ForkServer, fork_server
 from tests.service import Service, service
 
 
@@ -57,3 +59,24 @@ def countersign(module_database_url: str, tmp_path_factory: pytest.TempPathFacto
     """`countersign up`, shared by a module's tests."""
     with service(module_database_url, tmp_path_factory.mktemp("home")) as served:
         yield served
+
+
+@pytest.fixture(scope="session")
+def forks() -> Iterator[ForkServer]:
+    with fork_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def module_deployment(
+    module_database_url: str, tmp_path_factory: pytest.TempPathFactory, forks: ForkServer
+) -> Iterator[Deployment]:
+    with deployment(module_database_url, tmp_path_factory.mktemp("home"), forks) as deployed:
+        yield deployed
+
+
+@pytest.fixture
+def deployed(module_deployment: Deployment) -> Iterator[Deployment]:
+    """Bank and API, shared by a module's tests; each starts, stalls and kills workers of its own."""
+    yield module_deployment
+    module_deployment.clear()

@@ -1,14 +1,17 @@
 """What an applicant sends, as it is validated at the edge: exact amounts in major units, nothing unknown."""
 
 import re
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
-LARGEST = Decimal(10_000_000)
-_AMOUNT = re.compile(r"[0-9]{1,15}(\.[0-9]{1,2})?")
+LARGEST = 10_000_000
+LONGEST_MONTHS = 480
+EARLIEST_EMPLOYMENT = date(1930, 1, 1)
+_AMOUNT = re.compile(r"(0|[1-9][0-9]{0,14})(\.[0-9]{1,2})?")
+_ISO_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 def _plain_decimal(value: Any) -> Any:
@@ -20,11 +23,45 @@ def _plain_decimal(value: Any) -> Any:
     return value
 
 
+def _iso_date(value: Any) -> Any:
+    """Not the seconds since 1970 that pydantic takes for a date, too."""
+    if isinstance(value, date) or (isinstance(value, str) and _ISO_DATE.fullmatch(value)):
+        return value
+    raise ValueError("must be a date such as 2018-03-01")
+
+
+def _believable(day: date) -> date:
+    if not EARLIEST_EMPLOYMENT <= day <= datetime.now(UTC).date():
+        raise ValueError(f"must lie between {EARLIEST_EMPLOYMENT} and today")
+    return day
+
+
+def _money_schema(text: str, **bounds: int) -> WithJsonSchema:
+    """Pydantic's own schema for a Decimal promises more than is taken: signs, exponents, any number of decimals."""
+    number = {"type": "number", "maximum": LARGEST, "multipleOf": 0.01, **bounds}
+    return WithJsonSchema({"anyOf": [number, {"type": "string", "pattern": f"^({text})$"}]})
+
+
+_ONE_UP_TO_LARGEST = r"[1-9][0-9]{0,6}(\.[0-9]{1,2})?|10000000(\.00?)?"
 Money = Annotated[
-    Decimal, BeforeValidator(_plain_decimal), Field(ge=0, le=LARGEST, decimal_places=2, allow_inf_nan=False)
+    Decimal,
+    BeforeValidator(_plain_decimal),
+    Field(ge=0, le=LARGEST, decimal_places=2),
+    _money_schema(rf"{_ONE_UP_TO_LARGEST}|0(\.[0-9]{{1,2}})?", minimum=0),
 ]
-Amount = Annotated[Money, Field(gt=0)]
+Amount = Annotated[
+    Decimal,
+    BeforeValidator(_plain_decimal),
+    Field(gt=0, le=LARGEST, decimal_places=2),
+    _money_schema(rf"{_ONE_UP_TO_LARGEST}|0\.(0[1-9]|[1-9][0-9]?)", exclusiveMinimum=0),
+]
 RecordId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+PastDate = Annotated[
+    date,
+    BeforeValidator(_iso_date),
+    AfterValidator(_believable),
+    Field(description=f"{EARLIEST_EMPLOYMENT} to today"),
+]
 Purpose = Literal[
     "debt_consolidation",
     "education",
@@ -42,7 +79,7 @@ class Employment(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     status: Literal["employed", "self_employed", "retired", "unemployed"]
-    since: Annotated[date | None, Field(ge=date(1930, 1, 1))] = None
+    since: PastDate | None = None
 
 
 class Housing(BaseModel):
@@ -60,7 +97,7 @@ class _Request(BaseModel):
     applicant_id: RecordId
     amount: Amount
     currency: Literal["USD"] = "USD"
-    term_months: Annotated[int, Field(strict=True, ge=1, le=480)]
+    term_months: Annotated[int, Field(strict=True, ge=1, le=LONGEST_MONTHS)]
     income: Amount
     payout_account: RecordId | None = None
 
@@ -71,6 +108,24 @@ class LoanApplication(_Request):
     `payout_account` is one of the applicant's; left out, it is their first.
     """
 
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [
+                {
+                    "applicant_id": "cust_2002",
+                    "amount": "12000.00",
+                    "currency": "USD",
+                    "term_months": 36,
+                    "income": "6500.00",
+                    "purpose": "home_improvement",
+                    "employment": {"status": "employed", "since": "2018-03-01"},
+                    "housing": {"status": "rent", "monthly_cost": "1100.00"},
+                }
+            ]
+        },
+    )
+
     purpose: Purpose
     employment: Employment
     housing: Housing
@@ -78,6 +133,13 @@ class LoanApplication(_Request):
 
 class ShortApplication(_Request):
     """An application that leaves to the bank's records what it does not say."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [{"applicant_id": "cust_2002", "amount": 12000, "term_months": 36, "income": 6500}]
+        },
+    )
 
     purpose: Purpose | None = None
     employment: Employment | None = None

@@ -2,11 +2,12 @@
 
 from typing import Literal
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter
 from pydantic import BaseModel
 
 from api.auth import TheEngine
 from api.errors import responses
+from api.strict import StrictRoute
 
 
 class Ok(BaseModel):
@@ -22,7 +23,7 @@ class Health(BaseModel):
 
 
 def router() -> APIRouter:
-    routes = APIRouter(tags=["health"])
+    routes = APIRouter(tags=["health"], responses=responses(422), route_class=StrictRoute)
 
     @routes.get("/ok")
     async def ok() -> Ok:
@@ -30,7 +31,7 @@ def router() -> APIRouter:
         return Ok()
 
     @routes.get("/health", responses=responses(503))
-    async def health(engine: TheEngine, response: Response) -> Health:
+    async def health(engine: TheEngine) -> Health:
         """503 if the database is away; a bank that is away is told, since runs wait for it."""
         async with engine.pool.connection() as conn:
             await conn.execute("SELECT 1")

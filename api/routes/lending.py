@@ -1,9 +1,10 @@
 """Loan applications by their number: stored first, decided when asked."""
 
 import asyncio
+from contextlib import aclosing
 from datetime import datetime
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import uuid_utils.compat as uuids
@@ -12,16 +13,17 @@ from fastapi.responses import JSONResponse
 from psycopg import AsyncConnection
 from pydantic import BaseModel
 
-from api import idempotent
+from api import idempotent, streaming
 from api.auth import Caller, TheEngine, require
 from api.bootstrap import Engine
 from api.errors import responses
-from api.idempotent import Answer, OptionalKey, Wish
+from api.idempotent import Answer, Granted, OptionalKey, Wish
 from api.routes.workflows import open_thread
-from db import audit, runs
+from api.strict import StrictRoute
+from db import audit, runs, threads
 from db.actor import Actor
 from db.audit import Deed
-from db.errors import Conflict
+from db.errors import Conflict, NotFound
 from db.runs import NewRun
 from graphs.loan_origination import WORKFLOW, applicant_is_known
 from tools import lending
@@ -29,26 +31,29 @@ from tools.lending import LoanCase, NewApplication
 from tools.loan_request import ShortApplication
 from tools.rules.money import from_minor, to_minor
 
-STATUS = {
+Status = Literal["stored", "deciding", "error", "approved", "rejected", "waiting_for_review", "counter_offered"]
+STATUS: dict[str, Status] = {
     "approve": "approved",
     "decline": "rejected",
     "refer": "waiting_for_review",
     "counter_offer": "counter_offered",
 }
 
-Number = Annotated[int, Path(ge=1, le=2**63 - 1)]
+Number = Annotated[int, Path(description="The application's number, counting up from 1.")]
 
 
 class Stored(BaseModel):
+    """`status` is `stored`, `deciding`, or the decision: approved, rejected, counter_offered, waiting_for_review."""
+
     application_id: int
-    status: str
+    status: Status
 
 
 class ApplicationView(BaseModel):
     """`status` is the decision's; how the case ended is `outcome`. Amounts in major units, income by the month."""
 
     application_id: int
-    status: str
+    status: Status
     outcome: str | None
     thread_id: UUID
     applicant_id: str
@@ -63,47 +68,75 @@ class ApplicationView(BaseModel):
 
 
 def router() -> APIRouter:
-    routes = APIRouter(prefix="/loan/applications", tags=["lending"], responses=responses(401, 403, 422, 503))
+    routes = APIRouter(
+        prefix="/loan/applications",
+        tags=["lending"],
+        responses=responses(401, 403, 404, 422, 503),
+        route_class=StrictRoute,
+    )
+    _applications(routes)
+    _decision(routes)
+    return routes
 
-    @routes.post("", response_model=Stored, responses=responses(400, 409, 413))
+
+def _applications(routes: APIRouter) -> None:
+    @routes.post("", response_model=Stored, responses=responses(400, 409, 413, 415, 502))
     async def store_application(
         body: ShortApplication, request: Request, actor: Caller, engine: TheEngine, idempotency_key: OptionalKey = None
     ) -> JSONResponse:
         """Stores an application; it is decided when its decision is asked for."""
         require(actor, *WORKFLOW.may_start)
-        await applicant_is_known(body, engine.bank)
         wanted = body.model_dump(mode="json")
+        wish = Wish(actor, idempotency_key, request.url.path, wanted)
 
         async def act(conn: AsyncConnection[Any]) -> Answer:
             number = await _store(conn, actor, body, wanted)
             return 200, {"application_id": number, "status": "stored"}
 
-        wish = Wish(actor, idempotency_key, request.url.path, wanted)
-        status, answer = await idempotent.grant(engine.pool, wish, act)
-        return JSONResponse(answer, status)
+        granted = await idempotent.granted_before(engine.pool, wish)
+        if granted is None:
+            await applicant_is_known(body, engine.bank)
+            granted = await idempotent.grant(engine.pool, wish, act)
+        return granted.response()
 
-    @routes.get("/{application_id}", responses=responses(404))
+    @routes.get("/{application_id}")
     async def get_application(application_id: Number, actor: Caller, engine: TheEngine) -> ApplicationView:
         async with engine.pool.connection() as conn:
-            return _view(await lending.case(conn, actor, application_id))
+            return _view(await lending.case(conn, actor, _known(application_id)))
 
+
+def _decision(routes: APIRouter) -> None:
     @routes.post(
         "/{application_id}/decision",
         response_model=Stored,
-        responses=responses(404, 409) | {202: {"model": Stored, "description": "still being decided; ask again"}},
+        responses=responses(409, 413) | {202: {"model": Stored, "description": "Still being decided; ask again"}},
     )
-    async def decide(application_id: Number, actor: Caller, engine: TheEngine) -> JSONResponse:
+    async def decide(
+        application_id: Number,
+        request: Request,
+        actor: Caller,
+        engine: TheEngine,
+        idempotency_key: OptionalKey = None,
+    ) -> JSONResponse:
         """Has the application decided, once: whoever asks again, or at the same time, gets the same decision."""
         require(actor, *WORKFLOW.may_start)
-        case = await _see_to_decision(engine, actor, application_id)
-        try:
-            async with asyncio.timeout(engine.settings.decision_wait_s):
-                case = await _decided(engine, actor, case)
-        except TimeoutError:
-            return JSONResponse({"application_id": application_id, "status": "deciding"}, 202)
-        return JSONResponse({"application_id": application_id, "status": _status(case)})
+        wish = Wish(actor, idempotency_key, request.url.path, {})
 
-    return routes
+        async def act(conn: AsyncConnection[Any]) -> Answer:
+            await _see_to_decision(conn, actor, _known(application_id))
+            return 202, {"application_id": application_id, "status": "deciding"}
+
+        granted = await idempotent.grant(engine.pool, wish, act)
+        if granted.status == 202:
+            granted = await _await_decision(engine, wish, application_id, granted)
+        return granted.response()
+
+
+def _known(application_id: int) -> int:
+    """Raises NotFound for a number that the database does not even have."""
+    if application_id not in range(1, 2**63):
+        raise NotFound("loan application", application_id)
+    return application_id
 
 
 async def _store(conn: AsyncConnection[Any], actor: Actor, body: ShortApplication, wanted: dict[str, Any]) -> int:
@@ -122,45 +155,57 @@ async def _store(conn: AsyncConnection[Any], actor: Actor, body: ShortApplicatio
     return number
 
 
-async def _see_to_decision(engine: Engine, actor: Actor, application_id: int) -> LoanCase:
-    """Starts the case's run unless it has one. Of two who try at once, one starts it and both wait for it."""
-    async with engine.pool.connection() as conn:
+async def _see_to_decision(conn: AsyncConnection[Any], actor: Actor, application_id: int) -> None:
+    """Starts the case's run unless it ever had one, in the caller's transaction: of two who try, one does."""
+    case = await lending.case(conn, actor, application_id)
+    if case.run_status is None:
+        await threads.hold(conn, case.thread_id)
         case = await lending.case(conn, actor, application_id)
-        if case.run_status is None:
-            run = NewRun(uuids.uuid7(), actor.tenant_id, case.thread_id, actor.person, input={"request": case.request})
-            try:
-                async with conn.transaction():
-                    await runs.accept(conn, engine.queue, run)
-                    deed = Deed(actor.tenant_id, actor.person, "thread.started", {}, case.thread_id, run.run_id)
-                    await audit.record(conn, deed)
-            except Conflict:
-                pass
+    if case.run_status is None:
+        run = NewRun(uuids.uuid7(), actor.tenant_id, case.thread_id, actor.person, input={"request": case.request})
+        await runs.accept(conn, run)
+        deed = Deed(actor.tenant_id, actor.person, "thread.started", {}, case.thread_id, run.run_id)
+        await audit.record(conn, deed)
+
+
+async def _await_decision(engine: Engine, wish: Wish, application_id: int, deciding: Granted) -> Granted:
+    """The decision as soon as there is one, or `deciding` if that takes too long."""
+    try:
+        async with asyncio.timeout(engine.settings.decision_wait_s):
+            case = await _decided(engine, wish.actor, application_id)
+    except TimeoutError:
+        return deciding
+    answer = {"application_id": application_id, "status": _status(case)}
+    await idempotent.amend(engine.pool, wish, (200, answer))
+    return Granted(200, answer, deciding.is_replay)
+
+
+async def _decided(engine: Engine, actor: Actor, application_id: int) -> LoanCase:
+    """The case once it is decided. Raises Conflict if its run ended without a decision."""
+    case = await _case(engine, actor, application_id)
+    if case.decision is None:
+        async with aclosing(streaming.of_thread(engine, actor, case.thread_id)) as events:
+            async for event in events:
+                # Cheaper than reading each event, and at worst looks once too often.
+                if event.event == "run" or '"decision"' in event.data:
+                    case = await _case(engine, actor, application_id)
+                if case.decision is not None:
+                    return case
+        raise Conflict(f"application {application_id} could not be decided; see /threads/{case.thread_id}/runs")
     return case
 
 
-async def _decided(engine: Engine, actor: Actor, case: LoanCase) -> LoanCase:
-    """The case once policy has decided it. Raises Conflict if its run ended in error instead."""
+async def _case(engine: Engine, actor: Actor, application_id: int) -> LoanCase:
     async with engine.pool.connection() as conn:
-        first, *_ = await runs.of_thread(conn, actor.tenant_id, case.thread_id)
-    told = engine.feed.follow(first.run_id)
-    while True:
-        async with engine.pool.connection() as conn:
-            case = await lending.case(conn, actor, case.application_id)
-        if case.decision is not None:
-            return case
-        if case.run_status == "error":
-            raise Conflict(
-                f"application {case.application_id} could not be decided; see /threads/{case.thread_id}/runs"
-            )
-        async for event in told:
-            if event.event == "run" or '"decision"' in event.data:
-                break
+        return await lending.case(conn, actor, application_id)
 
 
-def _status(case: LoanCase) -> str:
+def _status(case: LoanCase) -> Status:
     if case.decision is not None:
         return STATUS[case.decision]
-    return "stored" if case.run_status is None else "error" if case.run_status == "error" else "deciding"
+    if case.run_status is None:
+        return "stored"
+    return "error" if case.run_status == "error" else "deciding"
 
 
 def _view(case: LoanCase) -> ApplicationView:

@@ -1,20 +1,27 @@
 """What waits for a person, and the one answer it gets."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse
 from psycopg import AsyncConnection
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic.config import JsonDict
 
 from api import idempotent
 from api.auth import Caller, TheEngine
 from api.errors import responses
 from api.idempotent import RequiredKey, Wish
+from api.strict import StrictRoute
 from db import reviews
 from db.reviews import Answer
+
+EXAMPLE: JsonDict = {
+    "payload_sha256": "4f1c9b0e6a3d2c8b7e5f4a1d0c9b8e7f6a5d4c3b2e1f0a9d8c7b6e5f4a3d2c1b",
+    "answer": {"verdict": "approve", "note": "salary account here since 2019"},
+}
 
 
 class ReviewView(BaseModel):
@@ -33,7 +40,7 @@ class ReviewView(BaseModel):
     form: dict[str, Any]
     due_at: datetime
     on_due: dict[str, Any]
-    status: str
+    status: Literal["open", "answered", "expired", "void"]
     answer: dict[str, Any] | None
     answered_by: str | None
     answered_at: datetime | None
@@ -43,27 +50,32 @@ class ReviewView(BaseModel):
 class AnswerBody(BaseModel):
     """`payload_sha256` names the payload that was seen; `answer` fits the review's form."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [EXAMPLE]})
 
     payload_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
     answer: dict[str, Any]
 
 
 class Answered(BaseModel):
+    """`run_id` is the run that carries the case on."""
+
     review_id: UUID
     thread_id: UUID
     run_id: UUID
-    status: str
+    status: Literal["answered"] = "answered"
 
 
 def router() -> APIRouter:
-    routes = APIRouter(prefix="/reviews", tags=["reviews"], responses=responses(401, 404, 422, 503))
+    problems = responses(401, 404, 422, 503)
+    routes = APIRouter(prefix="/reviews", tags=["reviews"], responses=problems, route_class=StrictRoute)
 
     @routes.get("")
-    async def list_reviews(actor: Caller, engine: TheEngine) -> list[ReviewView]:
+    async def list_reviews(
+        actor: Caller, engine: TheEngine, limit: Annotated[int, Query(ge=1, le=1000)] = 100
+    ) -> list[ReviewView]:
         """The open reviews that the caller may answer, the most urgent first."""
         async with engine.pool.connection() as conn:
-            return [ReviewView.model_validate(r) for r in await reviews.waiting_for(conn, actor)]
+            return [ReviewView.model_validate(r) for r in await reviews.waiting_for(conn, actor, limit)]
 
     @routes.get("/{review_id}")
     async def get_review(review_id: UUID, actor: Caller, engine: TheEngine) -> ReviewView:
@@ -71,7 +83,7 @@ def router() -> APIRouter:
             return ReviewView.model_validate(await reviews.get(conn, actor, review_id))
 
     @routes.post(
-        "/{review_id}/answer", status_code=202, response_model=Answered, responses=responses(400, 403, 409, 413)
+        "/{review_id}/answer", status_code=202, response_model=Answered, responses=responses(400, 403, 409, 413, 415)
     )
     async def answer_review(
         review_id: UUID,
@@ -86,12 +98,11 @@ def router() -> APIRouter:
         async def act(conn: AsyncConnection[Any]) -> idempotent.Answer:
             review = await reviews.get(conn, actor, review_id)
             given = Answer(body.payload_sha256, body.answer)
-            run = await reviews.answer(conn, engine.queue, review, actor, given)
-            answered = Answered(review_id=review_id, thread_id=review.thread_id, run_id=run.run_id, status="answered")
+            run, _ = await reviews.answer(conn, review, actor, given)
+            answered = Answered(review_id=review_id, thread_id=review.thread_id, run_id=run.run_id)
             return 202, answered.model_dump(mode="json")
 
         wish = Wish(actor, idempotency_key, request.url.path, body.model_dump(mode="json"))
-        status, answer = await idempotent.grant(engine.pool, wish, act)
-        return JSONResponse(answer, status)
+        return (await idempotent.grant(engine.pool, wish, act)).response()
 
     return routes

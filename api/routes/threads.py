@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Header, Query, Response
+from fastapi import APIRouter, Query, Response
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict
 
@@ -13,26 +13,28 @@ from api import streaming
 from api.auth import Caller, TheEngine, require
 from api.errors import responses
 from api.routes.reviews import ReviewView
-from db import audit, effects, reviews, runs, tasks, threads
+from api.strict import StrictRoute
+from db import audit, effects, restarts, reviews, run_records, runs, tasks, threads
 from db.actor import STAFF
+from db.audit import Deed
+from db.pool import transaction
+from db.threads import Wanted
 from tools import lending
 from tools.letter_facts import read_creditor, read_facts
 from tools.letters import write_letter
 from tools.letters_pdf import letter_pdf
-
-PROBLEMS = responses(401, 403, 404, 422, 503)
 
 
 class View(BaseModel):
     model_config = ConfigDict(from_attributes=True)
 
 
-class ThreadView(View):
+class ThreadSummary(View):
     """`status` speaks of the runs; the case is over when, and only when, it has an `outcome`."""
 
     thread_id: UUID
-    workflow: str
-    workflow_version: str
+    workflow: str | None
+    workflow_version: str | None
     status: Literal["idle", "busy", "interrupted", "error"]
     outcome: str | None
     started_by: str
@@ -44,7 +46,7 @@ class ThreadView(View):
 class RunView(View):
     run_id: UUID
     thread_id: UUID
-    status: str
+    status: runs.Status
     attempts: int
     error: dict[str, Any] | None
     started_by: str
@@ -66,21 +68,26 @@ class TaskView(View):
     ended_at: datetime | None
 
 
-class StateView(BaseModel):
-    """The graph's values, and which nodes come next."""
-
-    values: dict[str, Any]
-    next: list[str]
-    checkpoint_id: str | None
-    created_at: str | None
-
-
 class LetterView(View):
     letter_id: UUID
     kind: str
     subject: str
     body: str
     created_at: datetime
+
+
+class EffectView(View):
+    """`key` is what the bank knows it by."""
+
+    key: str
+    kind: str
+    status: Literal["intended", "done", "failed", "unknown", "needs_reconcile"]
+    request: dict[str, Any]
+    request_sha256: str
+    response: dict[str, Any] | None
+    attempts: int
+    created_at: datetime
+    ended_at: datetime | None
 
 
 class AuditView(View):
@@ -93,9 +100,11 @@ class AuditView(View):
 
 
 def router() -> APIRouter:
-    routes = APIRouter(prefix="/threads", tags=["threads"], responses=PROBLEMS)
+    problems = responses(401, 404, 422, 503)
+    routes = APIRouter(prefix="/threads", tags=["threads"], responses=problems, route_class=StrictRoute)
     _case(routes)
     _trail(routes)
+    _letters(routes)
     return routes
 
 
@@ -106,58 +115,47 @@ def _case(routes: APIRouter) -> None:
         engine: TheEngine,
         status: Literal["idle", "busy", "interrupted", "error"] | None = None,
         limit: Annotated[int, Query(ge=1, le=1000)] = 100,
-    ) -> list[ThreadView]:
+    ) -> list[ThreadSummary]:
         """The newest cases that the caller may see."""
         async with engine.pool.connection() as conn:
-            return [ThreadView.model_validate(t) for t in await threads.search(conn, actor, status, limit)]
+            found = await threads.search(conn, actor, Wanted(status=status), limit)
+        return [ThreadSummary.model_validate(t) for t in found]
 
-    @routes.get("/{thread_id}")
-    async def get_thread(thread_id: UUID, actor: Caller, engine: TheEngine) -> ThreadView:
-        async with engine.pool.connection() as conn:
-            return ThreadView.model_validate(await threads.get(conn, actor, thread_id))
-
-    @routes.get("/{thread_id}/state")
-    async def get_state(thread_id: UUID, actor: Caller, engine: TheEngine) -> StateView:
-        async with engine.pool.connection() as conn:
-            thread = await threads.get(conn, actor, thread_id)
-        _, graph = engine.workflows[thread.workflow]
-        state = await graph.aget_state({"configurable": {"thread_id": f"{thread.tenant_id}:{thread_id}"}})
-        checkpoint_id = state.config["configurable"].get("checkpoint_id")
-        return StateView(
-            values=state.values, next=list(state.next), checkpoint_id=checkpoint_id, created_at=state.created_at
-        )
-
-    @routes.get("/{thread_id}/events", response_class=StreamingResponse)
+    @routes.get(
+        "/{thread_id}/events",
+        response_class=StreamingResponse,
+        responses={200: {"description": "The events", "content": streaming.CONTENT}},
+    )
     async def get_events(
-        thread_id: UUID,
-        actor: Caller,
-        engine: TheEngine,
-        last_event_id: Annotated[str | None, Header(description="the last id seen: what follows it is sent")] = None,
+        thread_id: UUID, actor: Caller, engine: TheEngine, last_event_id: streaming.LastEventId = None
     ) -> StreamingResponse:
-        """Server-sent events of all the case's runs, in order, each once; ends when no run is under way."""
-        after = streaming.position(last_event_id)
+        """Server-sent events of all the case's runs, in order, each once; ends when no run is under way.
+
+        The last `run` event of a run that waits for a person names the reviews it opened.
+        """
+        seen = streaming.position(last_event_id)
         async with engine.pool.connection() as conn:
             await threads.get(conn, actor, thread_id)
-        return streaming.event_stream(streaming.of_thread(engine, actor, thread_id, after))
+            if seen is not None:
+                await streaming.check_position(conn, actor.tenant_id, thread_id, seen)
+        return streaming.event_stream(streaming.of_thread(engine, actor, thread_id, seen))
 
 
 def _trail(routes: APIRouter) -> None:
-    @routes.get("/{thread_id}/runs")
-    async def get_runs(thread_id: UUID, actor: Caller, engine: TheEngine) -> list[RunView]:
-        async with engine.pool.connection() as conn:
-            await threads.get(conn, actor, thread_id)
-            return [RunView.model_validate(r) for r in await runs.of_thread(conn, actor.tenant_id, thread_id)]
-
-    @routes.post("/{thread_id}/runs/{run_id}/restart", status_code=202, responses=responses(409))
+    @routes.post("/{thread_id}/runs/{run_id}/restart", status_code=202, responses=responses(403, 409))
     async def restart_run(thread_id: UUID, run_id: UUID, actor: Caller, engine: TheEngine) -> RunView:
-        """Gives a run that ended in error its attempts again; it goes on where it stopped. For operators."""
+        """Gives a run that ended in error its attempts again; it goes on where it stopped. For operators.
+
+        Takes no `Idempotency-Key`: a run that goes on is refused to whoever asks again.
+        """
         require(actor, "operator")
-        async with engine.pool.connection() as conn, conn.transaction():
+        async with transaction(engine.pool) as conn:
             await threads.get(conn, actor, thread_id)
-            await runs.restart(conn, engine.queue, actor.tenant_id, run_id)
-            deed = audit.Deed(actor.tenant_id, actor.person, "run.restarted", {}, thread_id, run_id)
+            await run_records.get(conn, actor.tenant_id, run_id, thread_id)
+            await restarts.restart(conn, engine.queue, actor.tenant_id, run_id)
+            deed = Deed(actor.tenant_id, actor.person, "run.restarted", {}, thread_id, run_id)
             await audit.record(conn, deed)
-            return RunView.model_validate(await runs.get(conn, actor.tenant_id, run_id))
+            return RunView.model_validate(await run_records.get(conn, actor.tenant_id, run_id))
 
     @routes.get("/{thread_id}/tasks")
     async def get_tasks(thread_id: UUID, actor: Caller, engine: TheEngine) -> list[TaskView]:
@@ -172,6 +170,24 @@ def _trail(routes: APIRouter) -> None:
             await threads.get(conn, actor, thread_id)
             return [ReviewView.model_validate(r) for r in await reviews.of_thread(conn, actor, thread_id)]
 
+    @routes.get("/{thread_id}/effects", responses=responses(403))
+    async def get_effects(thread_id: UUID, actor: Caller, engine: TheEngine) -> list[EffectView]:
+        """What was done outside on the case's behalf, and what the bank answered. For staff."""
+        require(actor, *STAFF)
+        async with engine.pool.connection() as conn:
+            await threads.get(conn, actor, thread_id)
+            return [EffectView.model_validate(e) for e in await effects.of_thread(conn, actor.tenant_id, thread_id)]
+
+    @routes.get("/{thread_id}/audit", responses=responses(403))
+    async def get_audit(thread_id: UUID, actor: Caller, engine: TheEngine) -> list[AuditView]:
+        """Who did what in this case. For staff."""
+        require(actor, *STAFF)
+        async with engine.pool.connection() as conn:
+            await threads.get(conn, actor, thread_id)
+            return [AuditView.model_validate(r) for r in await audit.of_thread(conn, actor.tenant_id, thread_id)]
+
+
+def _letters(routes: APIRouter) -> None:
     @routes.get("/{thread_id}/letters")
     async def get_letters(thread_id: UUID, actor: Caller, engine: TheEngine) -> list[LetterView]:
         async with engine.pool.connection() as conn:
@@ -181,7 +197,7 @@ def _trail(routes: APIRouter) -> None:
     @routes.get(
         "/{thread_id}/letters/{letter_id}.pdf",
         response_class=Response,
-        responses={200: {"content": {"application/pdf": {}}}},
+        responses={200: {"description": "The letter", "content": {"application/pdf": {}}}},
     )
     async def get_letter_pdf(thread_id: UUID, letter_id: UUID, actor: Caller, engine: TheEngine) -> Response:
         async with engine.pool.connection() as conn:
@@ -189,19 +205,3 @@ def _trail(routes: APIRouter) -> None:
             stored = await lending.letter(conn, actor.tenant_id, thread_id, letter_id)
         letter = write_letter(read_facts(stored.kind, stored.facts), read_creditor(stored.creditor))
         return Response(await asyncio.to_thread(letter_pdf, letter), media_type="application/pdf")
-
-    @routes.get("/{thread_id}/effects")
-    async def get_effects(thread_id: UUID, actor: Caller, engine: TheEngine) -> list[dict[str, Any]]:
-        """What was done outside on the case's behalf, and what the bank answered. For staff."""
-        require(actor, *STAFF)
-        async with engine.pool.connection() as conn:
-            await threads.get(conn, actor, thread_id)
-            return await effects.of_thread(conn, actor.tenant_id, thread_id)
-
-    @routes.get("/{thread_id}/audit")
-    async def get_audit(thread_id: UUID, actor: Caller, engine: TheEngine) -> list[AuditView]:
-        """Who did what in this case. For staff."""
-        require(actor, *STAFF)
-        async with engine.pool.connection() as conn:
-            await threads.get(conn, actor, thread_id)
-            return [AuditView.model_validate(r) for r in await audit.of_thread(conn, actor.tenant_id, thread_id)]

@@ -1,20 +1,19 @@
 """Starting a case: one typed route per workflow, each with its own schema."""
 
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Any
 from uuid import UUID
 
 import uuid_utils.compat as uuids
-from fastapi import APIRouter, Header, Request, Response
-from fastapi.responses import JSONResponse
+from fastapi import APIRouter, Request, Response
 from psycopg import AsyncConnection
 from pydantic import BaseModel
 
 from api import idempotent, streaming
 from api.auth import Caller, TheEngine, require
-from api.bootstrap import Engine
 from api.errors import responses
 from api.idempotent import Answer, RequiredKey, Wish
+from api.strict import StrictRoute
 from db import audit, runs, threads
 from db.actor import Actor
 from db.audit import Deed
@@ -42,9 +41,9 @@ class WorkflowSummary(BaseModel):
 
 
 def router() -> APIRouter:
-    routes = APIRouter(tags=["workflows"])
+    routes = APIRouter(tags=["workflows"], route_class=StrictRoute)
 
-    @routes.get("/workflows", responses=responses(401, 503))
+    @routes.get("/workflows", responses=responses(401, 422, 503))
     async def list_workflows(actor: Caller) -> list[WorkflowSummary]:
         """The workflows served here and where each is started."""
         return [
@@ -59,26 +58,19 @@ def router() -> APIRouter:
             methods=["POST"],
             status_code=202,
             response_model=Started,
-            summary=f"Start: {workflow.summary}",
+            summary=f"Start {workflow.name}",
             operation_id=f"start_{workflow.name}",
-            responses=responses(400, 401, 403, 409, 413, 422, 503)
-            | {
-                200: {
-                    "description": "the case's events, if `Accept: text/event-stream`",
-                    "content": {"text/event-stream": {}},
-                }
-            },
+            responses=responses(400, 401, 403, 409, 413, 415, 422, 502, 503)
+            | {200: {"description": "The case's events, if asked for", "content": streaming.CONTENT}},
         )
     return routes
 
 
-async def start(
-    conn: AsyncConnection[Any], engine: Engine, workflow: Workflow, actor: Actor, request: dict[str, Any]
-) -> Started:
+async def start(conn: AsyncConnection[Any], workflow: Workflow, actor: Actor, request: dict[str, Any]) -> Started:
     """Thread, run, first event, audit row and job in the caller's transaction: accepted, or nothing at all."""
     thread_id = await open_thread(conn, workflow, actor)
     run = NewRun(uuids.uuid7(), actor.tenant_id, thread_id, actor.person, input={"request": request})
-    await runs.accept(conn, engine.queue, run)
+    await runs.accept(conn, run)
     deed = Deed(actor.tenant_id, actor.person, "thread.started", {"request": request}, thread_id, run.run_id)
     await audit.record(conn, deed)
     return Started(thread_id=thread_id, run_id=run.run_id, workflow=workflow.name, status="pending")
@@ -98,29 +90,29 @@ def _path(workflow: Workflow) -> str:
 
 def _starter(workflow: Workflow) -> Callable[..., Any]:
     async def start_case(
-        body: Any,
-        request: Request,
-        actor: Caller,
-        engine: TheEngine,
-        idempotency_key: RequiredKey,
-        accept: Annotated[str, Header()] = "application/json",
+        body: Any, request: Request, actor: Caller, engine: TheEngine, idempotency_key: RequiredKey
     ) -> Response:
         require(actor, *workflow.may_start)
         wanted = body.model_dump(mode="json")
-        if workflow.check is not None:
-            await workflow.check(body, engine.bank)
+        wish = Wish(actor, idempotency_key, request.url.path, wanted)
 
         async def act(conn: AsyncConnection[Any]) -> Answer:
-            started = await start(conn, engine, workflow, actor, wanted)
+            started = await start(conn, workflow, actor, wanted)
             return 202, started.model_dump(mode="json")
 
-        wish = Wish(actor, idempotency_key, request.url.path, wanted)
-        status, answer = await idempotent.grant(engine.pool, wish, act)
-        if "text/event-stream" in accept:
-            events = streaming.of_thread(engine, actor, UUID(answer["thread_id"]), streaming.NOTHING_SEEN)
-            return streaming.event_stream(events)
-        return JSONResponse(answer, status, headers={"Location": f"/threads/{answer['thread_id']}"})
+        granted = await idempotent.granted_before(engine.pool, wish)
+        if granted is None:
+            if workflow.check is not None:
+                await workflow.check(body, engine.bank)
+            granted = await idempotent.grant(engine.pool, wish, act)
+        location = f"/threads/{granted.body['thread_id']}"
+        if "text/event-stream" in request.headers.get("accept", ""):
+            events = streaming.of_thread(engine, actor, UUID(granted.body["thread_id"]))
+            return streaming.event_stream(events, Location=location, **granted.headers)
+        return granted.response(Location=location)
 
     start_case.__annotations__["body"] = workflow.input
-    start_case.__doc__ = workflow.summary
+    start_case.__doc__ = f"""{workflow.summary}.
+
+    Answers when the case is accepted; with `Accept: text/event-stream` by the case's events, as they happen."""
     return start_case

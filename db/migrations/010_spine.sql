@@ -22,7 +22,8 @@ CREATE TABLE api_keys (
 );
 
 -- One case. Its status speaks of its runs; whether the case itself is over is `outcome`, which its workflow sets.
--- A thread that a client made without saying what for has no workflow until its first run.
+-- A thread that a client made without saying what for has no workflow until its first run. `active_runs` counts those
+-- pending, waiting or running: on this row, so that whoever changes it goes on from what the one before left.
 CREATE TABLE threads (
     thread_id uuid PRIMARY KEY,
     tenant_id text NOT NULL REFERENCES tenants,
@@ -30,33 +31,40 @@ CREATE TABLE threads (
     workflow_version text,
     status text NOT NULL DEFAULT 'idle' CHECK (status IN ('idle', 'busy', 'interrupted', 'error')),
     outcome text,
+    active_runs integer NOT NULL DEFAULT 0 CHECK (active_runs BETWEEN 0 AND 101),
     started_by text NOT NULL,
     metadata jsonb NOT NULL DEFAULT '{}',
     created_at timestamptz NOT NULL DEFAULT now(),
-    updated_at timestamptz NOT NULL DEFAULT now()
+    updated_at timestamptz NOT NULL DEFAULT now(),
+    CHECK ((status = 'busy') = (active_runs > 0))
 );
 CREATE INDEX threads_by_tenant ON threads (tenant_id, created_at DESC);
 
--- One execution on a thread: from its input, from a review's answer, or again after a crash.
+-- One execution on a thread: from its input, from a review's answer, or again after a crash. A run with a request to
+-- `cancel` ends `cancelled`, or is removed, whatever else it comes to.
 CREATE TABLE runs (
     run_id uuid PRIMARY KEY,
     tenant_id text NOT NULL,
     thread_id uuid NOT NULL REFERENCES threads,
-    status text NOT NULL DEFAULT 'pending'
-        CHECK (status IN ('pending', 'running', 'waiting', 'success', 'error', 'cancelled')),
     workflow text NOT NULL,
     workflow_version text NOT NULL,
     assistant_id uuid,
-    input jsonb,
+    multitask_strategy text NOT NULL DEFAULT 'enqueue'
+        CHECK (multitask_strategy IN ('reject', 'enqueue', 'interrupt', 'rollback')),
     review_id uuid,
-    options jsonb NOT NULL DEFAULT '{}',
-    metadata jsonb NOT NULL DEFAULT '{}',
     started_by text NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    metadata jsonb NOT NULL DEFAULT '{}',
+    options jsonb NOT NULL DEFAULT '{}',
+    input jsonb,
+    -- What a run changes as it goes is behind what it does not: the log of a change then holds no copy of the input.
+    status text NOT NULL DEFAULT 'pending'
+        CHECK (status IN ('pending', 'running', 'waiting', 'success', 'error', 'cancelled')),
+    cancel text CHECK (cancel IN ('interrupt', 'rollback')),
     epoch integer NOT NULL DEFAULT 0,
     attempts integer NOT NULL DEFAULT 0,
     waits integer NOT NULL DEFAULT 0,
     error jsonb,
-    created_at timestamptz NOT NULL DEFAULT now(),
     started_at timestamptz,
     ended_at timestamptz,
     CHECK (input IS NULL OR review_id IS NULL)

@@ -37,3 +37,9 @@ CREATE TRIGGER job_put_back_or_ended AFTER UPDATE OF status ON procrastinate_job
     FOR EACH ROW WHEN (OLD.status = 'doing' AND NEW.status <> 'doing') EXECUTE FUNCTION notify_job_ready();
 CREATE TRIGGER job_deleted AFTER DELETE ON procrastinate_jobs
     FOR EACH ROW WHEN (OLD.status = 'doing') EXECUTE FUNCTION notify_job_ready();
+
+-- A run's own events say more than the queue's, which cost each job as much again.
+ALTER TABLE procrastinate_jobs DISABLE TRIGGER procrastinate_trigger_status_events_insert_v1;
+ALTER TABLE procrastinate_jobs DISABLE TRIGGER procrastinate_trigger_status_events_update_v1;
+ALTER TABLE procrastinate_jobs DISABLE TRIGGER procrastinate_trigger_scheduled_events_v1;
+ALTER TABLE procrastinate_jobs DISABLE TRIGGER procrastinate_trigger_abort_requested_events_v1;

@@ -202,7 +202,7 @@ def test_byte_order_mark_and_windows_line_ends_are_read_past(tmp_path: Path) -> 
             [("employment_status", "is empty"), ("housing_status", "is empty"), ("housing_monthly_cost", "is empty")],
         ),
         ("c,1,0,1,other,retired,,own,0", [("term_months", "Input should be greater than or equal to 1 (given: 0)")]),
-        ("c,1,12,1,other,retired,1929-12-31,own,0", [("employment_since", "Input should be greater than")]),
+        ("c,1,12,1,other,retired,1929-12-31,own,0", [("employment_since", "must lie between 1930-01-01 and today")]),
         ("c,1,12,1,other,retired,,castle,0", [("housing_status", "Input should be 'own', 'mortgage', 'rent' or")]),
         ("c,nan,12,1e3,other,retired,,own,0", [("amount", "must be a decimal"), ("income", "must be a decimal")]),
     ],

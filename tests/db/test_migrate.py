@@ -42,7 +42,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-OURS = ["001_procrastinate_3.10", "002_checkpoints_3.2", "010_payees", "011_names"]
+OURS = ["001_procrastinate_3.10", "002_checkpoints_3.2", "003_store_3.2", "010_payees", "011_names"]
 
 
 def test_the_programs_own_steps_apply_and_pass_the_check(url: str) -> None:
@@ -50,7 +50,7 @@ def test_the_programs_own_steps_apply_and_pass_the_check(url: str) -> None:
 
     assert applied == [step.label for step in steps(FOLDER)]
     check_schema(url)
-    assert {"procrastinate_jobs", "checkpoints", "checkpoint_writes"} <= _tables(url)
+    assert {"procrastinate_jobs", "checkpoints", "checkpoint_writes", "store"} <= _tables(url)
 
 
 def test_a_second_migrate_does_nothing(url: str, folder: Path) -> None:
@@ -139,6 +139,30 @@ def test_a_step_below_a_step_that_is_applied_is_refused(url: str, folder: Path) 
 
     with pytest.raises(SchemaMismatch, match="010_payees was added before 011_names"):
         migrate(url, folder)
+
+
+def test_a_packages_step_that_is_new_comes_after_files_that_are_applied(url: str, folder: Path) -> None:
+    migrate(url, folder)
+    with psycopg.connect(url) as conn:
+        conn.execute("DROP TABLE store, store_migrations")
+        conn.execute("DELETE FROM schema_migrations WHERE number = 3")
+
+    with pytest.raises(SchemaMismatch, match=r"lacks 003_store_3\.2: run `countersign migrate`"):
+        check_schema(url, folder)
+
+    assert migrate(url, folder) == ["003_store_3.2"]
+    check_schema(url, folder)
+
+
+def test_a_half_applied_store_is_completed(url: str, folder: Path) -> None:
+    migrate(url, folder)
+    with psycopg.connect(url) as conn:
+        conn.execute("UPDATE schema_migrations SET applied_at = NULL WHERE number = 3")
+        conn.execute("DELETE FROM store_migrations WHERE v >= 1")
+        conn.execute("UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'store_prefix_idx'::regclass")
+
+    assert migrate(url, folder) == ["003_store_3.2"]
+    assert "store_prefix_idx" in _valid_indexes(url)
 
 
 @pytest.mark.parametrize(

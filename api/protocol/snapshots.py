@@ -1,0 +1,66 @@
+"""Reading the states of a thread through its graph, which alone knows what comes next and who asks."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from langchain_core.runnables import RunnableConfig
+from langgraph.types import StateSnapshot
+
+from api.bootstrap import Engine
+from api.protocol.state import config_of
+from api.serving import Access, Opening, Served
+from db.errors import NotFound
+from db.threads import Thread
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """Which of a thread's states: before a checkpoint, made with this metadata, at most so many."""
+
+    limit: int
+    before: str | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    checkpoint: Mapping[str, Any] = field(default_factory=dict)
+
+
+async def snapshot_of(
+    engine: Engine, thread: Thread, checkpoint: Mapping[str, Any] | None = None, *, subgraphs: bool = False
+) -> StateSnapshot | None:
+    """The thread's latest state, or the one at a checkpoint. None: no graph has been named for the thread yet.
+
+    Raises NotFound if the thread's graph is not served here, or there is no such checkpoint. The state of a subgraph
+    that has not begun is empty.
+    """
+    if thread.workflow is None:
+        return None
+    config = config_of(thread, checkpoint)
+    async with graph_of(engine, thread).opened(opening_of(thread, "threads.read", config)) as graph:
+        snapshot = await graph.aget_state(config, subgraphs=subgraphs)
+    if snapshot.created_at is None and (checkpoint or {}).get("checkpoint_id"):
+        raise NotFound("checkpoint", (checkpoint or {})["checkpoint_id"])
+    return snapshot
+
+
+async def history_of(engine: Engine, thread: Thread, past: Past) -> list[StateSnapshot]:
+    """The newest first. Raises as `snapshot_of` does."""
+    if thread.workflow is None:
+        return []
+    config = config_of(thread, past.checkpoint)
+    before: RunnableConfig | None = {"configurable": {"checkpoint_id": past.before}} if past.before else None
+    async with graph_of(engine, thread).opened(opening_of(thread, "threads.read", config)) as graph:
+        states = graph.aget_state_history(config, filter=dict(past.metadata), before=before, limit=past.limit)
+        return [state async for state in states]
+
+
+def graph_of(engine: Engine, thread: Thread) -> Served:
+    served = engine.served.get(thread.workflow or "")
+    if served is None:
+        raise NotFound("graph", thread.workflow)
+    return served
+
+
+def opening_of(thread: Thread, access: Access, config: RunnableConfig) -> Opening:
+    """A factory is told the plain thread id."""
+    configurable = config["configurable"] | {"thread_id": str(thread.thread_id)}
+    return Opening(access, {**config, "configurable": configurable}, person=thread.started_by)

@@ -1,0 +1,135 @@
+"""LangGraph's stream in the words of its SDK: which modes a graph is asked for, and what each chunk is told as."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Literal
+
+from langchain_core.messages import BaseMessage, BaseMessageChunk, message_chunk_to_message
+from langgraph.types import Interrupt, StreamMode
+
+from api.protocol.state import checkpoint_of, interrupt_of, plain_thread_id
+
+SdkMode = Literal[
+    "values", "updates", "messages", "messages-tuple", "custom", "debug", "tasks", "checkpoints", "events"
+]  # fmt: skip
+Told = tuple[str, Any]
+"""An event's name and data."""
+
+_OF_MODE: dict[str, StreamMode] = {
+    "updates": "updates", "messages": "messages", "messages-tuple": "messages", "custom": "custom", "debug": "debug",
+    "checkpoints": "checkpoints",
+}  # fmt: skip
+_INTERRUPT = "__interrupt__"
+
+
+class Translation:
+    """Of one run's stream. It remembers the messages under way: `messages` tells each as far as it is known."""
+
+    def __init__(self, modes: Sequence[str], *, subgraphs: bool) -> None:
+        self._modes = frozenset(modes)
+        self._subgraphs = subgraphs
+        self._messages: dict[str | None, Any] = {}
+
+    def graph_modes(self) -> list[StreamMode]:
+        """What the graph streams: tasks and values are for our own account, whoever asked for them.
+
+        With `custom` LangGraph hands out a task's end before it stores the checkpoint made of it. Without, a worker
+        killed in between would leave a task that is done and whose row says for ever that it is running.
+        """
+        asked: set[StreamMode] = {_OF_MODE[mode] for mode in self._modes if mode in _OF_MODE}
+        asked.add("custom")
+        return ["tasks", "values", *sorted(asked)]
+
+    def told(self, namespace: Sequence[str], mode: str, value: Any) -> Iterator[Told]:
+        """The events of one chunk, for whoever watches."""
+        if mode == "messages":
+            yield from self._of_message(namespace, *value)
+        elif mode in self._modes:
+            yield self._name(mode, namespace), _public(mode, value)
+
+    def of_event(self, event: Mapping[str, Any]) -> Told:
+        """One of LangChain's own events."""
+        return "events", {**event, "metadata": _plain(event.get("metadata") or {})}
+
+    def _of_message(self, namespace: Sequence[str], message: Any, metadata: Mapping[str, Any]) -> Iterator[Told]:
+        metadata = _plain(metadata)
+        if "messages-tuple" in self._modes:
+            yield self._name("messages", namespace), [message, metadata]
+        elif isinstance(message, BaseMessage):
+            known = self._messages.get(message.id)
+            self._messages[message.id] = message if known is None else known + message
+            if known is None:
+                yield "messages/metadata", {message.id: {"metadata": metadata}}
+            whole = message_chunk_to_message(self._messages[message.id])
+            yield "messages/partial" if isinstance(message, BaseMessageChunk) else "messages/complete", [whole]
+
+    def _name(self, mode: str, namespace: Sequence[str]) -> str:
+        return "|".join([mode, *namespace]) if self._subgraphs else mode
+
+
+def without_interrupts(values: Any) -> Any:
+    """What a chunk of mode `values` says of the state alone."""
+    if isinstance(values, dict) and _INTERRUPT in values:
+        return {key: value for key, value in values.items() if key != _INTERRUPT}
+    return values
+
+
+def final(values: Any, interrupts: Sequence[Mapping[str, Any]]) -> Any:
+    """What a run came to, as `wait` and `join` answer it."""
+    if not interrupts:
+        return {} if values is None else values
+    shown = [_shown(interrupt) for interrupt in interrupts]
+    return {**values, _INTERRUPT: shown} if isinstance(values, dict) else {_INTERRUPT: shown}
+
+
+def _public(mode: str, value: Any) -> Any:
+    if mode == "debug":
+        return {
+            **value,
+            "payload": _public("checkpoints" if value["type"] == "checkpoint" else "tasks", value["payload"]),
+        }
+    if mode == "checkpoints":
+        return _of_checkpoint(value)
+    if mode == "tasks":
+        told = {**value, "metadata": _plain(value["metadata"])} if "metadata" in value else dict(value)
+        return told | {"interrupts": [_shown(i) for i in told["interrupts"]]} if "interrupts" in told else told
+    if mode in ("values", "updates") and isinstance(value, dict) and _INTERRUPT in value:
+        return {**value, _INTERRUPT: [_shown(interrupt) for interrupt in value[_INTERRUPT]]}
+    return value
+
+
+def _of_checkpoint(payload: Mapping[str, Any]) -> dict[str, Any]:
+    config, parent = checkpoint_of(payload["config"]), checkpoint_of(payload.get("parent_config"))
+    return {
+        **payload,
+        "config": {"configurable": config} if config else None,
+        "parent_config": {"configurable": parent} if parent else None,
+        "checkpoint": config,
+        "parent_checkpoint": parent,
+        "metadata": _plain(payload.get("metadata") or {}),
+        "tasks": [_of_task(task) for task in payload["tasks"]],
+    }
+
+
+def _of_task(task: Mapping[str, Any]) -> dict[str, Any]:
+    state = task.get("state")
+    told = {**task, "interrupts": [_shown(i) for i in task.get("interrupts", ())]}
+    if isinstance(state, dict) and state.get("configurable"):
+        del told["state"]
+        told["checkpoint"] = _plain(state["configurable"])
+    return told
+
+
+def _plain(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """Without the tenant in the thread's id, and without LangGraph's own machinery."""
+    plain = {key: value for key, value in metadata.items() if not key.startswith("__pregel")}
+    if isinstance(plain.get("thread_id"), str):
+        plain["thread_id"] = plain_thread_id(plain["thread_id"])
+    return plain
+
+
+def _shown(interrupt: Interrupt | Mapping[str, Any]) -> dict[str, Any]:
+    if isinstance(interrupt, Interrupt):
+        return interrupt_of(interrupt)
+    shown = {"id": interrupt["id"], "value": interrupt["value"]}
+    schema = interrupt.get("response_schema")
+    return shown if schema is None else shown | {"response_schema": schema}

@@ -1,0 +1,124 @@
+"""A run's turn with a worker: taken up under a new epoch, ended under the same. Many runs at once, in one statement.
+
+Rows are locked in the order of their runs, as the journal locks them, so that no two such statements wait for each
+other.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import orjson
+from psycopg import AsyncConnection
+from psycopg.rows import class_row
+
+from db.errors import StaleRun
+from db.journal import Event
+from db.runs import Begun, Ending, run_event
+
+
+class Last(NamedTuple):
+    """A run's last word: how it ended and which reviews it opened, as the event of this number."""
+
+    run: Begun
+    ending: Ending
+    seq: int
+    reviews: Sequence[Mapping[str, Any]] = ()
+
+
+async def begin(conn: AsyncConnection[Any], run_ids: Sequence[UUID]) -> list[Begun | None]:
+    """Takes the runs up under new epochs, which shut out whoever drove them before. None: there is nothing to do.
+
+    Nobody waits for the disk: whatever the run writes is after this in the log, and were it lost, so would that be.
+    """
+    async with conn.cursor(row_factory=class_row(Begun)) as cur:
+        await cur.execute(_BEGIN, {"run_ids": list(run_ids)})
+        begun = {run.run_id: run for run in await cur.fetchall()}
+    return [begun.get(run_id) for run_id in run_ids]
+
+
+async def end(conn: AsyncConnection[Any], last: Last) -> Event:
+    """In the caller's transaction. Raises StaleRun if another worker took the run over, or if it is to be cancelled."""
+    (told,) = await end_each(conn, [last])
+    if told is None:
+        raise StaleRun(last.run.run_id)
+    return told
+
+
+async def end_each(conn: AsyncConnection[Any], lasts: Sequence[Last]) -> list[Event | None]:
+    """Each run's last word, its job is done, and its thread rests unless other runs are under way on it.
+
+    None: another worker took the run over, or it is to be cancelled; nothing is written of it.
+    """
+    data = [_told(last) for last in lasts]
+    cur = await conn.execute(
+        _END,
+        {
+            "run_ids": [last.run.run_id for last in lasts],
+            "epochs": [last.run.epoch for last in lasts],
+            "statuses": [last.ending.run_status for last in lasts],
+            "errors": [None if e is None else orjson.dumps(e).decode() for e in (last.ending.error for last in lasts)],
+            "seqs": [last.seq for last in lasts],
+            "data": data,
+            "thread_statuses": [last.ending.thread_status for last in lasts],
+            "outcomes": [last.ending.outcome for last in lasts],
+        },
+    )
+    ended = {row["run_id"] for row in await cur.fetchall()}
+    return [
+        Event(last.run.run_id, last.seq, last.run.tenant_id, "run", told) if last.run.run_id in ended else None
+        for last, told in zip(lasts, data, strict=True)
+    ]
+
+
+def _told(last: Last) -> str:
+    ending = last.ending
+    more = {
+        "thread_status": ending.thread_status,
+        "outcome": ending.outcome,
+        "error": ending.error,
+        "reviews": last.reviews or None,
+    }
+    return run_event(last.run.run_id, ending.run_status, more)
+
+
+_BEGIN = """
+    WITH named AS (
+        SELECT run_id FROM runs WHERE run_id = ANY(%(run_ids)s) AND status IN ('pending', 'running', 'waiting')
+        ORDER BY run_id FOR UPDATE
+    )
+    UPDATE runs r SET epoch = r.epoch + 1, attempts = r.attempts + 1, status = 'running', error = NULL,
+                      started_at = coalesce(r.started_at, now())
+    FROM named, (SELECT set_config('synchronous_commit', 'off', true)) AS lazily WHERE r.run_id = named.run_id
+    RETURNING r.run_id, r.tenant_id, r.thread_id, r.workflow, r.workflow_version, r.input, r.options,
+        (SELECT v.interrupt_id FROM reviews v WHERE v.review_id = r.review_id) AS interrupt_id,
+        (SELECT v.answer FROM reviews v WHERE v.review_id = r.review_id) AS answer,
+        r.started_by, r.epoch, r.attempts, r.waits,
+        (SELECT coalesce(max(e.seq), -1) + 1 FROM run_events e WHERE e.run_id = r.run_id) AS next_seq,
+        r.cancel,
+        NOT EXISTS (
+            SELECT 1 FROM checkpoints c WHERE c.thread_id = r.tenant_id || ':' || r.thread_id
+        ) AS new_thread
+"""
+_END = """
+    WITH last AS (
+        SELECT l.*, r.tenant_id, r.thread_id
+        FROM unnest(%(run_ids)s::uuid[], %(epochs)s::integer[], %(statuses)s::text[], %(errors)s::jsonb[],
+                    %(seqs)s::integer[], %(data)s::text[], %(thread_statuses)s::text[], %(outcomes)s::text[])
+             AS l (run_id, epoch, status, error, seq, data, thread_status, outcome)
+        JOIN runs r ON r.run_id = l.run_id AND r.epoch = l.epoch AND r.status = 'running' AND r.cancel IS NULL
+        ORDER BY r.run_id FOR UPDATE OF r
+    ), ended AS (
+        UPDATE runs r SET status = l.status, error = l.error, ended_at = now()
+        FROM last l WHERE r.run_id = l.run_id
+    ), told AS (
+        INSERT INTO run_events (run_id, seq, tenant_id, event, data)
+        SELECT run_id, seq, tenant_id, 'run', data FROM last
+    ), done AS (
+        DELETE FROM procrastinate_jobs j USING last l
+        WHERE j.lock = l.thread_id::text AND j.status = 'doing' AND j.args ->> 'run_id' = l.run_id::text
+    )
+    UPDATE threads t SET status = CASE WHEN t.active_runs > 1 THEN 'busy' ELSE l.thread_status END,
+                         active_runs = t.active_runs - 1, outcome = coalesce(l.outcome, t.outcome), updated_at = now()
+    FROM last l WHERE t.thread_id = l.thread_id RETURNING l.run_id
+"""

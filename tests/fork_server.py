@@ -1,0 +1,171 @@
+"""Processes of ours for tests, forked from one that has imported everything: a tenth of a second each, not two.
+
+The server has neither threads nor an event loop, so that a child starts as a fresh process would: with its own
+environment, arguments and log, and at the entry point that `countersign` has. Requests and answers are lines of JSON.
+"""
+
+import gc
+import importlib
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+COUNTERSIGN = "api.cli:main"
+IMPORTED = ("api.cli", "api.app", "api.bootstrap", "api.sandbox.app", "fpdf", "psycopg_binary", "uvicorn.lifespan.on")
+SOON_S = 30.0
+
+
+class Forked:
+    """One process. Its exit code is negative if a signal ended it, as with `subprocess`."""
+
+    def __init__(self, server: "ForkServer", pid: int) -> None:
+        self._server = server
+        self.pid = pid
+
+    def send_signal(self, number: signal.Signals) -> None:
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def poll(self) -> int | None:
+        return self._server.exit_code(self.pid, timeout_s=0)
+
+    def wait(self, timeout_s: float = SOON_S) -> int:
+        """Raises TimeoutError."""
+        code = self._server.exit_code(self.pid, timeout_s)
+        if code is None:
+            raise TimeoutError(f"process {self.pid} is still there after {timeout_s} s")
+        return code
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
+        self.wait()
+
+    def terminate(self) -> int:
+        """Lets it end as SIGTERM does; returns its exit code."""
+        self.send_signal(signal.SIGTERM)
+        return self.wait()
+
+
+class ForkServer:
+    """The client's side of `fork_server()`."""
+
+    def __init__(self, requests: int, answers: int) -> None:
+        self._requests = requests
+        self._answers = answers
+        self._unread = b""
+        self._exit_codes: dict[int, int] = {}
+
+    def start(self, argv: list[str], environment: Mapping[str, str], log: Path, target: str = COUNTERSIGN) -> Forked:
+        """A process that calls `target`, `module:function`, with these arguments after the program's name."""
+        request = {"argv": argv, "environment": dict(environment), "log": str(log), "target": target}
+        os.write(self._requests, json.dumps(request).encode() + b"\n")
+        while (answer := self._read(SOON_S)) is None or "forked" not in answer:
+            if answer is None:
+                raise TimeoutError("the fork server does not answer")
+        return Forked(self, answer["forked"])
+
+    def exit_code(self, pid: int, timeout_s: float) -> int | None:
+        """None: it was still running after `timeout_s`."""
+        deadline = time.monotonic() + timeout_s
+        while pid not in self._exit_codes and self._read(deadline - time.monotonic()) is not None:
+            pass
+        return self._exit_codes.get(pid)
+
+    def _read(self, timeout_s: float) -> dict[str, int] | None:
+        """The next answer, which may tell of a process that ended meanwhile."""
+        deadline = time.monotonic() + timeout_s
+        while b"\n" not in self._unread:
+            ready, _, _ = select.select([self._answers], [], [], max(0, deadline - time.monotonic()))
+            if not ready:
+                return None
+            if not (read := os.read(self._answers, 65536)):
+                raise EOFError("the fork server is gone")
+            self._unread += read
+        line, _, self._unread = self._unread.partition(b"\n")
+        answer: dict[str, int] = json.loads(line)
+        if "ended" in answer:
+            self._exit_codes[answer["ended"]] = answer["code"]
+        return answer
+
+
+@contextmanager
+def fork_server() -> Iterator[ForkServer]:
+    """Leaving it kills what is still running."""
+    command = [sys.executable, "-m", "tests.fork_server"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT) as process:
+        assert process.stdin is not None and process.stdout is not None
+        yield ForkServer(process.stdin.fileno(), process.stdout.fileno())
+        process.stdin.close()
+        process.wait(timeout=SOON_S)
+
+
+def _serve() -> dict[str, Any] | None:
+    """Forks a child per request. Returns its request in each child, and None in the server at the end of its input."""
+    wake_reader, wake_writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+    signal.set_wakeup_fd(wake_writer)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    running: set[int] = set()
+    unread = b""
+    while True:
+        ready, _, _ = select.select([0, wake_reader], [], [])
+        if wake_reader in ready:
+            os.read(wake_reader, 4096)
+            _tell_ended(running)
+        if 0 not in ready:
+            continue
+        if not (read := os.read(0, 65536)):
+            for pid in running:
+                os.kill(pid, signal.SIGKILL)
+            return None
+        *lines, unread = (unread + read).split(b"\n")
+        for line in lines:
+            if not (pid := os.fork()):
+                return dict(json.loads(line))
+            running.add(pid)
+            _tell({"forked": pid})
+
+
+def _tell_ended(running: set[int]) -> None:
+    while running:
+        pid, status = os.waitpid(-1, os.WNOHANG)
+        if not pid:
+            return
+        running.remove(pid)
+        _tell({"ended": pid, "code": os.waitstatus_to_exitcode(status)})
+
+
+def _tell(answer: dict[str, int]) -> None:
+    os.write(1, json.dumps(answer).encode() + b"\n")
+
+
+def _become(request: dict[str, Any]) -> None:
+    signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    log = os.open(request["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    for source, target in ((nothing, 0), (log, 1), (log, 2)):
+        os.dup2(source, target)
+    os.environ.clear()
+    os.environ.update(request["environment"])
+    sys.argv = ["countersign", *request["argv"]]
+    failpoints = importlib.import_module("db.failpoints")
+    failpoints.arm(os.environ.get("FAILPOINTS", ""))
+    module, _, function = request["target"].partition(":")
+    getattr(importlib.import_module(module), function)()
+
+
+if __name__ == "__main__":
+    for name in IMPORTED:
+        importlib.import_module(name)
+    gc.freeze()
+    if (mine := _serve()) is not None:
+        _become(mine)
