@@ -1,11 +1,14 @@
 """The HTTP application: routes over one engine, errors as problem JSON, and the worker beside it if asked for."""
 
 import asyncio
+import signal
+from collections import defaultdict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 from fastapi import FastAPI
+from fastapi.routing import APIRoute
 
 from api import errors
 from api.bootstrap import open_engine
@@ -41,7 +44,8 @@ def create_app(settings: Settings, database_url: str, *, with_worker: bool) -> F
             app.state.engine = engine
             app.state.trusted = {}
             if with_worker:
-                group.create_task(engine.worker.work(settings.worker_concurrency, settings.drain_s))
+                worker = group.create_task(engine.worker.work(settings.worker_concurrency, settings.drain_s))
+                worker.add_done_callback(_end_process)
             yield
             engine.worker.stop()
 
@@ -54,6 +58,18 @@ def create_app(settings: Settings, database_url: str, *, with_worker: bool) -> F
     )
     app.add_middleware(LimitedBody)
     errors.install(app)
+    methods: dict[str, set[str]] = defaultdict(set)
     for routes in (*OUR_ROUTES, *SDK_ROUTES):
-        app.include_router(routes.router())
+        router = routes.router()
+        app.include_router(router)
+        for route in router.routes:
+            assert isinstance(route, APIRoute) and route.methods
+            methods[route.path] |= route.methods
+    app.state.methods = methods
     return app
+
+
+def _end_process(worker: asyncio.Task[None]) -> None:
+    """A worker that failed takes its process with it: what is left would look alive and only refuse."""
+    if not worker.cancelled() and worker.exception() is not None:
+        signal.raise_signal(signal.SIGTERM)

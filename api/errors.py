@@ -13,7 +13,6 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
-from starlette.routing import Match
 
 from db import errors
 
@@ -31,7 +30,6 @@ STATUSES: tuple[tuple[type[errors.CountersignError], int], ...] = (
 AWAY = (psycopg.OperationalError, psycopg.InterfaceError, procrastinate.exceptions.ConnectorException)
 """What drivers raise with the database away, shutting down, out of connections, or rolling us back for others."""
 
-_METHODS = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
 _MOST_FIELDS = 20
 _LONGEST_SHOWN = 60
 _log = logging.getLogger(__name__)
@@ -128,7 +126,7 @@ async def _http(request: Request, exc: Exception) -> JSONResponse:
     if exc.status_code == 404:
         detail = f"there is no {request.url.path} here; /docs lists what there is"
     if exc.status_code == 405:
-        headers["Allow"] = ", ".join(_allowed(request))
+        headers["Allow"] = _allowed(request, headers["Allow"])
         detail = f"{request.method} is not allowed here; allowed: {headers['Allow']}"
     answer = _problem(request, exc.status_code, detail)
     answer.headers.update(headers)
@@ -154,13 +152,11 @@ async def _unforeseen(request: Request, exc: Exception) -> JSONResponse:
     return _problem(request, 500, "something unforeseen went wrong; it is in the log")
 
 
-def _allowed(request: Request) -> list[str]:
+def _allowed(request: Request, of_first_route: str) -> str:
     """Starlette names the methods of the first route with this path only; a path may have several."""
-    return [
-        method
-        for method in _METHODS
-        if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in request.app.routes)
-    ]
+    path = getattr(request.scope.get("route"), "path", None)
+    methods: dict[str, set[str]] = request.app.state.methods
+    return ", ".join(sorted(methods[path])) if path in methods else of_first_route
 
 
 def _field(loc: Sequence[int | str]) -> str:

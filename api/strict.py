@@ -20,12 +20,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from api.errors import InvalidRequest, refuse
 
 MAX_BODY_BYTES = 256 * 1024
-MAX_DEPTH = 32
+MAX_DEPTH = 100
 _INT64 = range(-(2**63), 2**63)
 _TOO_LARGE = f"is larger than {MAX_BODY_BYTES} bytes"
 _TOO_DEEP = f"is nested deeper than {MAX_DEPTH} levels"
 _PLAIN = "send a plain decimal number"
 
+Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 Loc = tuple[str | int, ...]
 
 
@@ -60,23 +61,36 @@ class LimitedBody:
         await self._app(scope, receive_limited, send_noted)
 
 
-class StrictRoute(APIRoute):
-    """Takes no query parameter it does not know, and no body but strict JSON."""
+class StrictBodyRoute(APIRoute):
+    """Takes no body but strict JSON."""
 
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+    def get_route_handler(self) -> Handler:
         handle = super().get_route_handler()
-        takes_body = self.body_field is not None
+        if self.body_field is None:
+            return handle
+
+        async def handle_strict_body(request: Request) -> Response:
+            return await handle(await _with_strict_body(request))
+
+        return handle_strict_body
+
+
+class StrictRoute(StrictBodyRoute):
+    """Takes no query parameter that it does not know, either."""
+
+    def get_route_handler(self) -> Handler:
+        handle = super().get_route_handler()
         declaring = (self.dependant, *self.dependant.dependencies)
         known = {parameter.alias for dependant in declaring for parameter in dependant.query_params}
 
-        async def handle_strictly(request: Request) -> Response:
+        async def handle_known_parameters(request: Request) -> Response:
             for name in request.query_params:
                 if name not in known:
                     there_are = ", ".join(sorted(known)) or "none"
                     raise InvalidRequest(422, name, f"is no query parameter of this route; there are: {there_are}")
-            return await handle(await _with_strict_body(request) if takes_body else request)
+            return await handle(request)
 
-        return handle_strictly
+        return handle_known_parameters
 
 
 class _StrictRequest(Request):

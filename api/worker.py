@@ -6,7 +6,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from uuid import UUID
 
-import procrastinate
 import psycopg
 from psycopg_pool import PoolTimeout
 
@@ -47,7 +46,7 @@ class Worker:
         while True:
             try:
                 await self._tidy()
-            except (psycopg.OperationalError, PoolTimeout, procrastinate.exceptions.ConnectorException) as exc:
+            except (psycopg.OperationalError, PoolTimeout, DatabaseUnavailable) as exc:
                 _log.warning("the janitor lost its database, trying again: %s", exc)
             await asyncio.sleep(self._tidy_every_s)
 

@@ -48,6 +48,13 @@ class Deployment:
         return worker
 
     @contextmanager
+    def working(self, **environment: str) -> Iterator[Forked]:
+        """A worker that nothing happens to; it drains at the end."""
+        worker = self.worker(**environment)
+        yield worker
+        assert worker.terminate() == 0, self.log("worker")
+
+    @contextmanager
     def holding_up(self, agent: str, thread_id: str) -> Iterator[None]:
         """This risk agent comes no further in this case than to its row, which somebody else is writing."""
         with psycopg.connect(self.service.database_url) as conn:

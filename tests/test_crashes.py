@@ -106,7 +106,7 @@ def pay_as_the_tutorial_does(deployed: Deployment, task_id: str, **environment: 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("workers", [1, 2])
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_killed_at_random_again_and_again_every_case_comes_out_right(
     deployed: Deployment, workers: int, seed: int
 ) -> None:
@@ -114,10 +114,11 @@ def test_killed_at_random_again_and_again_every_case_comes_out_right(
     alive = [deployed.worker() for _ in range(workers)]
     cases: list[Case] = []
 
-    for _ in range(20):
-        cases += [begin(deployed, path) for path in chance.choices([*PATHS.values()], k=3)]
+    for _ in range(15):
+        cases += [begin(deployed, path) for path in chance.choices([*PATHS.values()], k=2)]
+        until(lambda: deployed.rows("SELECT 1 FROM runs WHERE status = 'running'"), "a worker is at work")
         with suppress(TimeoutError):
-            alive[0].wait(chance.uniform(0.1, 1.5))
+            alive[0].wait(chance.uniform(0, 0.2))
         alive.pop(0).kill()
         alive.append(deployed.worker())
         for case in cases:
@@ -127,7 +128,7 @@ def test_killed_at_random_again_and_again_every_case_comes_out_right(
             step_on(case)
 
     begun_again = sum(run["epoch"] > 1 for case in cases for run in case.runs())
-    assert begun_again >= 10, "hardly anything was under way when its worker was killed"
+    assert begun_again >= 5, "hardly anything was under way when its worker was killed"
     for case in cases:
         assert_right(case)
 

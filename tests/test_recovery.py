@@ -29,6 +29,7 @@ PAY = "POST /loan-accounts"
 BLOCKED = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 LISTENING = "SELECT 1 FROM pg_stat_activity WHERE query LIKE 'LISTEN \"procrastinate%'"
 ALIVE = "SELECT 1 FROM procrastinate_workers WHERE last_heartbeat > now() - interval '0.5 s'"
+DOING = {"status": "doing"}
 STALLED = "SELECT 1 FROM procrastinate_workers WHERE last_heartbeat < now() - interval '1 s'"
 
 
@@ -112,6 +113,26 @@ def test_worker_that_stalls_until_another_has_finished_writes_nothing_more(
     assert everything_about(case) == written
     assert_right(case)
     assert_works(deployed, stalled)
+
+
+def test_stalled_worker_that_wakes_while_another_drives_its_run_leaves_that_one_alone(deployed: Deployment) -> None:
+    case = begin(deployed, DECLINE)
+    stalled = deployed.worker(FAILPOINTS="loan_origination.intake.before_checkpoint=stop")
+    until(lambda: psutil.Process(stalled.pid).status() == psutil.STATUS_STOPPED, "the worker stalls")
+
+    stale_before = deployed.log("worker").count("driven by another worker")
+    with deployed.holding_up("fraud", case.thread_id):
+        other = deployed.worker()
+        until(lambda: deployed.rows(BLOCKED), "another worker has come further with the run")
+        stalled.send_signal(signal.SIGCONT)
+        until(lambda: deployed.log("worker").count("driven by another worker") > stale_before, "the worker notices")
+        assert stalled.terminate() == 0
+        assert deployed.rows("SELECT status FROM procrastinate_jobs WHERE lock = %s", case.thread_id) == [DOING]
+    case.finish()
+
+    assert {run["epoch"] for run in case.runs()} == {2}
+    assert_right(case)
+    assert other.terminate() == 0
 
 
 def test_stalled_worker_that_nobody_stood_in_for_goes_on_with_its_run(deployed: Deployment) -> None:
@@ -222,6 +243,15 @@ def test_worker_that_outlived_postgres_listens_and_shows_that_it_lives_again(
 
         until(lambda: deployed.rows(LISTENING), "the worker listens again")
         until(lambda: deployed.rows(ALIVE), "the worker shows that it lives")
+
+
+def test_worker_ends_when_told_to_although_postgres_is_away(mortal: Server, forks: ForkServer, tmp_path: Path) -> None:
+    with deployment(mortal.url, tmp_path, forks) as deployed:
+        worker = deployed.worker()
+        until(lambda: deployed.rows(LISTENING), "the worker listens")
+        kill_postgres(mortal.url)
+
+        assert worker.terminate() == 0
 
 
 def test_postgres_restarted_again_and_again_under_work_loses_nothing(

@@ -24,6 +24,7 @@ from api.protocol.assistant_schema import (
 from api.protocol.graph_views import drawing, schemas, subgraph_schemas
 from api.protocol.threads import json_response
 from api.serving import Opening, Served
+from api.strict import StrictBodyRoute
 from db import assistants, audit
 from db.actor import Actor, Role
 from db.assistants import Assistant, Settings, Wanted
@@ -34,7 +35,9 @@ AssistantId = Annotated[str, Path(description="an assistant's id, or the name of
 
 
 def router() -> APIRouter:
-    routes = APIRouter(prefix="/assistants", tags=["assistants"], responses=responses(401, 403, 422, 503))
+    routes = APIRouter(
+        prefix="/assistants", tags=["assistants"], responses=responses(401, 403, 422, 503), route_class=StrictBodyRoute
+    )
     _many(routes)
     _one(routes)
     _versions(routes)

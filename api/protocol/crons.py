@@ -28,6 +28,7 @@ from api.protocol.cron_schema import (
 )
 from api.protocol.threads import json_response
 from api.serving import Served
+from api.strict import StrictBodyRoute
 from db import audit, crons, threads
 from db.actor import Actor, Role
 from db.audit import Deed
@@ -38,7 +39,9 @@ _READERS = (Role.OPERATOR, Role.AUDITOR)
 
 
 def router() -> APIRouter:
-    routes = APIRouter(tags=["crons"], responses=responses(400, 401, 403, 404, 413, 422, 503))
+    routes = APIRouter(
+        tags=["crons"], responses=responses(400, 401, 403, 404, 413, 422, 503), route_class=StrictBodyRoute
+    )
     _making(routes)
     _finding(routes)
     _one(routes)

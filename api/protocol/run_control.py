@@ -12,6 +12,7 @@ from api.bootstrap import Engine
 from api.errors import responses
 from api.protocol.run_responses import watch
 from api.protocol.run_schema import CancelBody
+from api.strict import StrictBodyRoute
 from db import audit, run_records, stopping, threads
 from db.actor import Actor, Role
 from db.audit import Deed
@@ -32,7 +33,7 @@ _OF_STATUS: dict[str, tuple[Status, ...]] = {
 
 
 def router() -> APIRouter:
-    routes = APIRouter(tags=["runs"], responses=PROBLEMS)
+    routes = APIRouter(tags=["runs"], responses=PROBLEMS, route_class=StrictBodyRoute)
     _cancelling(routes)
     _deleting(routes)
     return routes

@@ -15,6 +15,7 @@ from api.protocol.run_schema import Batch, RunBody, StatelessRunBody
 from api.protocol.run_views import STATUS, RunField, RunView, SdkStatus, run_view
 from api.protocol.run_watch import after, modes_of
 from api.protocol.state import encoded
+from api.strict import StrictBodyRoute
 from db import run_records, threads
 from db.run_records import Page
 
@@ -32,7 +33,7 @@ LastEventId = Annotated[str | None, Header(description="the last id seen: what f
 
 
 def router() -> APIRouter:
-    routes = APIRouter(tags=["runs"], responses=PROBLEMS)
+    routes = APIRouter(tags=["runs"], responses=PROBLEMS, route_class=StrictBodyRoute)
     _on_threads(routes)
     _of_their_own(routes)
     _read(routes)

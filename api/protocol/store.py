@@ -15,6 +15,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from api.auth import Caller, TheEngine, require
 from api.errors import responses
 from api.protocol.json_values import JsonObject, Text
+from api.strict import StrictBodyRoute
 from db.actor import STAFF, Actor, Role
 from db.store import COMPARISONS
 
@@ -163,7 +164,9 @@ Writer = Annotated[Actor, Depends(writer)]
 
 
 def router() -> APIRouter:
-    routes = APIRouter(prefix="/store", tags=["store"], responses=responses(400, 401, 403, 413, 422, 503))
+    routes = APIRouter(
+        prefix="/store", tags=["store"], responses=responses(400, 401, 403, 413, 422, 503), route_class=StrictBodyRoute
+    )
 
     @routes.put("/items", status_code=204)
     async def put_item(body: PutBody, actor: Writer, engine: TheEngine) -> None:

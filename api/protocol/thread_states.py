@@ -14,6 +14,7 @@ from api.protocol.schema import HistoryBody, StateAtBody, StateUpdateBody, State
 from api.protocol.snapshots import Past, history_of, snapshot_of
 from api.protocol.state import checkpoint_of, nothing_yet, thread_state
 from api.protocol.threads import json_response
+from api.strict import StrictBodyRoute
 from db import threads
 from db.actor import Actor, Role
 from db.threads import Thread
@@ -22,7 +23,12 @@ Subgraphs = Annotated[bool, Query(description="the states of subgraphs within th
 
 
 def router() -> APIRouter:
-    routes = APIRouter(prefix="/threads/{thread_id}", tags=["threads"], responses=responses(401, 404, 422, 503))
+    routes = APIRouter(
+        prefix="/threads/{thread_id}",
+        tags=["threads"],
+        responses=responses(401, 404, 422, 503),
+        route_class=StrictBodyRoute,
+    )
     _states(routes)
     _history(routes)
     return routes

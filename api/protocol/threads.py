@@ -25,6 +25,7 @@ from api.protocol.schema import (
 )
 from api.protocol.snapshots import snapshot_of
 from api.protocol.state import encoded, interrupts_by_task
+from api.strict import StrictBodyRoute
 from db import audit, threads
 from db.actor import Actor, Role
 from db.audit import Deed
@@ -39,7 +40,9 @@ _STATE_FIELDS = frozenset({"values", "interrupts"})
 
 
 def router() -> APIRouter:
-    routes = APIRouter(prefix="/threads", tags=["threads"], responses=responses(401, 403, 422, 503))
+    routes = APIRouter(
+        prefix="/threads", tags=["threads"], responses=responses(401, 403, 422, 503), route_class=StrictBodyRoute
+    )
     _many(routes)
     _one(routes)
     return routes

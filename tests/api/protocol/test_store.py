@@ -262,9 +262,11 @@ def test_an_item_that_cannot_be_kept_is_refused_by_field(
 def test_json_that_postgresql_cannot_keep_is_refused(countersign: Service, value: str) -> None:
     body = f'{{"namespace": ["a"], "key": "b", "value": {{"a": {value}}}}}'
 
-    refused = countersign.client("operator").put("/store/items", content=body)
+    headers = {"Content-Type": "application/json"}
+    refused = countersign.client("operator").put("/store/items", content=body, headers=headers)
 
     assert refused.status_code == 422, refused.text
+    assert refused.json()["errors"][0]["field"].startswith("value")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,25 @@
+"""The process that serves the API."""
+
+from pathlib import Path
+
+import httpx
+import psycopg
+import pytest
+
+from tests.service import service
+
+
+def test_process_whose_worker_fails_for_good_ends(database_url: str, tmp_path: Path) -> None:
+    """What is left of it would answer as if it lived, and drive nothing."""
+    with service(database_url, tmp_path) as served, httpx.Client(base_url=served.url, timeout=60) as client:
+        assert client.get("/ok").is_success
+        with psycopg.connect(database_url, autocommit=True) as conn:
+            conn.execute("ALTER TABLE audit_seals RENAME TO away")
+
+        with pytest.raises(httpx.TransportError):
+            ask_for_ever(client)
+
+
+def ask_for_ever(client: httpx.Client) -> None:
+    while True:
+        client.get("/ok")
