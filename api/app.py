@@ -2,13 +2,11 @@
 
 import asyncio
 import signal
-from collections import defaultdict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 from fastapi import FastAPI
-from fastapi.routing import APIRoute
 
 from api import errors
 from api.bootstrap import open_engine
@@ -58,14 +56,10 @@ def create_app(settings: Settings, database_url: str, *, with_worker: bool) -> F
     )
     app.add_middleware(LimitedBody)
     errors.install(app)
-    methods: dict[str, set[str]] = defaultdict(set)
-    for routes in (*OUR_ROUTES, *SDK_ROUTES):
-        router = routes.router()
+    routers = [routes.router() for routes in (*OUR_ROUTES, *SDK_ROUTES)]
+    for router in routers:
         app.include_router(router)
-        for route in router.routes:
-            assert isinstance(route, APIRoute) and route.methods
-            methods[route.path] |= route.methods
-    app.state.methods = methods
+    app.state.routes = [route for router in routers for route in router.routes]
     return app
 
 

@@ -13,6 +13,7 @@ from typing import Annotated, NoReturn
 
 import typer
 import uvicorn
+import uvloop
 from pydantic import ValidationError
 from rich.console import Console
 from rich.table import Table
@@ -21,7 +22,7 @@ from api import launcher
 from api.commands.records import audit_app, keys_app
 from api.settings import Settings
 from db.errors import CountersignError, InvalidInput
-from db.migrate import migrate
+from db.migrate import check_schema, migrate
 
 SSE_GRACE_S = 3
 WithParent = Annotated[bool, typer.Option(hidden=True, help="ends when standard input does")]
@@ -70,6 +71,7 @@ def api(config: Config = None, with_parent: WithParent = False) -> None:
     """The API alone; runs are driven by `countersign worker`."""
     settings = _with_graphs(config)
     with launcher.database(settings) as url:
+        check_schema(url)
         _serve(launcher.with_bank(settings), url, with_worker=False, with_parent=with_parent)
 
 
@@ -78,8 +80,9 @@ def worker(config: Config = None, with_parent: WithParent = False) -> None:
     """A worker alone: any number of them, on any machine, share the runs of one DATABASE_URL."""
     settings = _with_graphs(config)
     _log_to_stderr(settings)
-    with launcher.database(settings) as url:
-        asyncio.run(_work(launcher.with_bank(settings), url, with_parent=with_parent))
+    with launcher.database(settings) as url, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        check_schema(url)
+        runner.run(_work(launcher.with_bank(settings), url, with_parent=with_parent))
 
 
 @app.command()

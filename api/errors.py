@@ -11,6 +11,7 @@ import psycopg
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
@@ -153,10 +154,13 @@ async def _unforeseen(request: Request, exc: Exception) -> JSONResponse:
 
 
 def _allowed(request: Request, of_first_route: str) -> str:
-    """Starlette names the methods of the first route with this path only; a path may have several."""
-    path = getattr(request.scope.get("route"), "path", None)
-    methods: dict[str, set[str]] = request.app.state.methods
-    return ", ".join(sorted(methods[path])) if path in methods else of_first_route
+    """Of the path's most literal pattern: Starlette names the methods of the first route alone that has the path."""
+    routes: list[APIRoute] = request.app.state.routes
+    there = [route for route in routes if route.path_regex.match(request.url.path)]
+    if not there:
+        return of_first_route
+    path = min(there, key=lambda route: len(route.param_convertors)).path
+    return ", ".join(sorted({method for route in there if route.path == path for method in route.methods or ()}))
 
 
 def _field(loc: Sequence[int | str]) -> str:

@@ -69,7 +69,8 @@ async def check_position(conn: AsyncConnection[Any], tenant_id: str, thread_id: 
     The event itself may be gone since, as old events go.
     """
     of_case = any(run.run_id == seen.run_id for run in await run_records.of_thread(conn, tenant_id, thread_id))
-    if not of_case or seen.seq > (await events.last_seq(conn, seen.run_id) or seen.seq):
+    last = await events.last_seq(conn, seen.run_id)
+    if not of_case or (last is not None and seen.seq > last):
         raise InvalidInput("Last-Event-ID", f"{seen.run_id}:{seen.seq} is no event of this case")
 
 
@@ -92,7 +93,7 @@ async def of_thread(
                         yield event
         except NotFound:
             return
-        except psycopg.OperationalError as exc:
+        except (psycopg.OperationalError, psycopg.InterfaceError) as exc:
             _log.warning("events of %s cannot be read, trying again: %s", thread_id, exc)
             await asyncio.sleep(LOOK_AGAIN_S)
         else:

@@ -126,8 +126,7 @@ class _Step:
         return rows
 
 
-_Place = tuple[str, str, str | None]
-"""Thread, namespace and id of a checkpoint."""
+_Place = tuple[str, str, str | None]  # thread, namespace and id of a checkpoint
 
 _writer: ContextVar[Fence | None] = ContextVar("writer", default=None)
 

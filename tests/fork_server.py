@@ -110,7 +110,8 @@ def fork_server() -> Iterator[ForkServer]:
 
 def _serve() -> dict[str, Any] | None:
     """Forks a child per request. Returns its request in each child, and None in the server at the end of its input."""
-    wake_reader, wake_writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+    wake_reader, wake_writer = os.pipe()
+    os.set_blocking(wake_writer, False)
     signal.set_wakeup_fd(wake_writer)
     signal.signal(signal.SIGCHLD, lambda *_: None)
     running: set[int] = set()
