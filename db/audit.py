@@ -6,13 +6,13 @@ JSON. A chain alone cannot show that its tail was cut off.
 """
 
 import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-import orjson
 from psycopg import AsyncConnection
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
@@ -165,4 +165,6 @@ def _link(previous: bytes, tenant_id: str, row: AuditRow) -> bytes:
         "run_id": row.run_id,
         "record": row.record,
     }
-    return hashlib.sha256(previous + orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).digest()
+    # Python's own JSON takes every number that jsonb holds: a row that cannot be sealed would end all sealing.
+    canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), default=str)
+    return hashlib.sha256(previous + canonical.encode()).digest()

@@ -12,8 +12,8 @@ import uuid_utils.compat as uuids
 from psycopg import AsyncConnection
 from psycopg.rows import class_row
 
-from db.actor import Actor
-from db.errors import NotFound
+from db.actor import SYSTEM, Actor
+from db.errors import InvalidInput, NotFound
 
 PREFIX = "csk_"
 
@@ -36,7 +36,12 @@ class KeyRow:
 
 
 async def create(conn: AsyncConnection[Any], new: NewKey, secret: str | None = None) -> str:
-    """Makes a key and returns it; this is the only time it can be read. `secret` gives it a known value."""
+    """Makes a key and returns it; this is the only time it can be read. `secret` gives it a known value.
+
+    Raises InvalidInput for the name under which we ourselves act.
+    """
+    if new.person == SYSTEM:
+        raise InvalidInput("person", f"{SYSTEM!r} is the service itself")
     key = secret or PREFIX + secrets.token_urlsafe(32)
     await conn.execute(
         "INSERT INTO tenants (tenant_id) VALUES (%s) ON CONFLICT (tenant_id) DO NOTHING", (new.tenant_id,)

@@ -61,7 +61,7 @@ class UnderwriterAnswer(BaseModel):
     model_config = ConfigDict(
         extra="forbid",
         json_schema_extra={
-            "if": {"properties": {"verdict": {"const": "decline"}}},
+            "if": {"required": ["verdict"], "properties": {"verdict": {"const": "decline"}}},
             "then": {"required": ["reasons"], "properties": {"reasons": {"minItems": 1}}},
         },
     )
