@@ -9,6 +9,6 @@ COPY graphs graphs
 COPY tools tools
 RUN pip install --no-cache-dir --no-deps --no-build-isolation .
 USER countersign
-ENV HOST=0.0.0.0
+ENV COUNTERSIGN_HOST=0.0.0.0
 EXPOSE 8000
 CMD ["countersign", "api"]

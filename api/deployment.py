@@ -55,7 +55,7 @@ def deployed(settings: Settings, log: Path, tell: Tell) -> Iterator[Deployment]:
             "DATABASE_URL": database_url,
             "COUNTERSIGN_HOME": str(settings.home),
             "COUNTERSIGN_SANDBOX_PORT": str(named.sandbox_port),
-            "HOST": HOST,
+            "COUNTERSIGN_HOST": HOST,
             "PORT": str(settings.port),
         }
         children: list[Child] = []

@@ -11,13 +11,13 @@ PositiveFloat = Annotated[float, Field(gt=0)]
 
 
 class Settings(BaseSettings):
-    model_config = SettingsConfigDict(env_file=".env", extra="ignore", populate_by_name=True)
+    model_config = SettingsConfigDict(env_file=".env", extra="ignore")
 
     database_url: str | None = Field(None, description="PostgreSQL to use; unset: an embedded one is started")
     home: Path = Field(
         Path(".countersign"), validation_alias="COUNTERSIGN_HOME", description="data of the embedded parts, logs"
     )
-    host: str = Field("127.0.0.1", description="address that the API listens on")
+    host: str = Field("127.0.0.1", validation_alias="COUNTERSIGN_HOST", description="address that the API listens on")
     port: PositiveInt = Field(8000, description="port that the API listens on")
     banking_api_base_url: str | None = Field(None, description="the core bank; unset: the sandbox bank is started")
     banking_api_key: SecretStr | None = Field(None, description="the core bank's bearer key")

@@ -117,7 +117,7 @@ def environment(database_url: str | None, home: Path, **more: str) -> dict[str, 
 def deployment(database_url: str, home: Path, forks: ForkServer, **more: str) -> Iterator[Deployment]:
     """Bank and API, and no worker yet."""
     settings = environment(database_url, home, **more)
-    asyncio.run(launcher.first_keys(Settings(bootstrap_key=BOOTSTRAP_KEY), database_url))
+    asyncio.run(launcher.first_keys(Settings(COUNTERSIGN_BOOTSTRAP_KEY=BOOTSTRAP_KEY), database_url))
     with psycopg.connect(database_url, autocommit=True) as conn:
         # Our few applicants apply so often that policy would soon take each of them for a fraud.
         conn.execute("ALTER TABLE loan_applications ALTER created_at SET DEFAULT now() - interval '1 year'")

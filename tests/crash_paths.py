@@ -105,9 +105,10 @@ class Case:
         return response
 
     def restart(self) -> None:
-        """What an operator does with a run that was given up."""
-        run_id = self.runs()[-1]["run_id"]
-        self.deployment.operator.post(f"/threads/{self.thread_id}/runs/{run_id}/restart").raise_for_status()
+        """What an operator does with a run that was given up because its worker died each time."""
+        run = self.runs()[-1]
+        assert "given up after" in run["error"]["detail"], run
+        self.deployment.operator.post(f"/threads/{self.thread_id}/runs/{run['run_id']}/restart").raise_for_status()
 
     def come_to(self, answers: int) -> None:
         """Plays on until so many answers were given and the case rests again. A worker is at work."""

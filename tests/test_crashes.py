@@ -124,7 +124,7 @@ def test_killed_at_random_again_and_again_every_case_comes_out_right(
         for case in cases:
             step_on(case)
     for case in cases:
-        while until(case.rests, f"thread {case.thread_id} rests") != case.path.outcome:
+        while until(case.rests, f"thread {case.thread_id} rests") in ("answer", "error"):
             step_on(case)
 
     begun_again = sum(run["epoch"] > 1 for case in cases for run in case.runs())
