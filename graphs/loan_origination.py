@@ -6,6 +6,7 @@ intake → (scorecard, affordability, fraud) → policy → decision → (underw
 Gate nodes ask and do nothing else; effects and letters have nodes of their own, after the gates.
 """
 
+from contextlib import suppress
 from datetime import date, timedelta
 from typing import Annotated, Any, Literal, TypedDict
 
@@ -14,7 +15,7 @@ from langgraph.runtime import Runtime
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
 from db.actor import Role
-from db.errors import BankRefused, InvalidInput, NotFound
+from db.errors import BankRefused, BankUnavailable, InvalidInput, NotFound
 from db.reviews import REQUESTER, Question
 from graphs.workflow import Workflow
 from tools import disbursement, lending, loan_facts, loan_letters
@@ -238,16 +239,18 @@ def build() -> StateGraph[State, Context, State, State]:
 
 
 async def applicant_is_known(application: LoanApplication | ShortApplication, bank: Bank) -> None:
-    """Raises InvalidInput for an applicant, or an account to pay out to, that the bank does not know."""
-    try:
-        await bank.customer(application.applicant_id)
-    except NotFound as exc:
-        raise InvalidInput("applicant_id", f"the bank knows no customer {application.applicant_id}") from exc
-    if application.payout_account is not None:
+    """Raises InvalidInput for an applicant, or an account to pay out to, that the bank does not know.
+
+    A bank that is away is not asked twice: the case is accepted, and its run waits for the bank at intake.
+    """
+    with suppress(BankUnavailable):
         try:
-            await bank.account(application.payout_account)
+            await bank.customer(application.applicant_id)
+            if application.payout_account is not None:
+                await bank.account(application.payout_account)
         except NotFound as exc:
-            raise InvalidInput("payout_account", f"the bank knows no account {application.payout_account}") from exc
+            field = "applicant_id" if exc.record == "customer" else "payout_account"
+            raise InvalidInput(field, f"the bank knows no {exc.record} {exc.record_id}") from exc
 
 
 NODES = {

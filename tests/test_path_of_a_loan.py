@@ -74,6 +74,22 @@ def test_declined_applicant_is_told_why_and_what_their_rights_are(countersign: S
     assert "Equal Credit Opportunity Act" in letter
 
 
+def test_application_made_while_the_bank_is_away_waits_for_it(countersign: Service) -> None:
+    client, bank = countersign.client("client"), countersign.bank()
+    bank.put("/misbehaviour", json={"route": "*", "mode": "500"}).raise_for_status()
+    try:
+        thread_id = start_case(client, APPLICATION | {"applicant_id": "cust_1002"})
+        with client.stream("GET", f"/threads/{thread_id}/events") as stream:
+            waiting = next(line for line in stream.iter_lines() if '"waiting"' in line)
+    finally:
+        bank.put("/misbehaviour", json={"route": "*", "mode": "none"}).raise_for_status()
+
+    follow(client, thread_id)
+
+    assert "the bank is away" in waiting
+    assert open_review(client, thread_id)["kind"] == "acceptance"
+
+
 def test_declined_offer_moves_no_money(countersign: Service) -> None:
     client = countersign.client("client")
     thread_id = start_case(client, APPLICATION | {"applicant_id": "cust_1001"})
