@@ -113,7 +113,8 @@ class Execution:
         ]
         self.values = state.values
         self.outcome = state.values.get("outcome")
-        return bool(state.next) and not self.interrupts
+        # Not `next`: it names no task whose work is stored already, and that work is still to be taken into the state.
+        return bool(state.tasks) and not self.interrupts
 
     def _take(self, served: Served, options: RunOptions, translation: Translation, chunk: Any) -> None:
         """One chunk of LangGraph's stream: `(namespace, mode, value)`, without the namespace unless asked for."""

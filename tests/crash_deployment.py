@@ -66,6 +66,18 @@ class Deployment:
             yield
             conn.rollback()
 
+    @contextmanager
+    def holding_up_checkpoints(self) -> Iterator[None]:
+        """No checkpoint is stored meanwhile, nor afterwards by who waited for it; whatever else there is, is."""
+        with psycopg.connect(self.service.database_url) as conn:
+            conn.execute("LOCK TABLE checkpoints IN SHARE ROW EXCLUSIVE MODE")
+            yield
+            conn.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND wait_event_type = 'Lock'"
+            )
+            conn.rollback()
+
     def clear(self) -> None:
         """After a test: its workers are gone, and the bank behaves."""
         for worker in self._workers:

@@ -11,7 +11,7 @@ from _pytest.mark import ParameterSet
 from tests import crash_tutorial
 from tests.crash_deployment import Deployment, until
 from tests.crash_judge import assert_right, payouts
-from tests.crash_paths import ACCEPT, PATHS, RISK, Case, Path, assert_killed, begin, play_with_kill
+from tests.crash_paths import ACCEPT, PATHS, RISK, WITHDRAW, Case, Path, assert_killed, begin, play_with_kill
 from tests.fork_server import Forked
 
 AROUND = ("before_checkpoint", "after_checkpoint")
@@ -25,6 +25,7 @@ QUICK = {
 }
 
 TASKS_WITH_WRITES = "SELECT DISTINCT task_id FROM checkpoint_writes WHERE thread_id LIKE %s"
+ANSWERED = "SELECT 1 FROM checkpoint_writes WHERE thread_id LIKE %s AND channel = 'acceptance'"
 
 
 def boundaries() -> Iterator[ParameterSet]:
@@ -66,6 +67,25 @@ def test_killed_with_one_of_three_risk_agents_unfinished_only_that_one_runs_agai
         "affordability_agent": 1,
         "fraud_agent": 2,
     }
+    assert_right(case)
+
+
+@pytest.mark.parametrize("path", [ACCEPT, WITHDRAW])
+def test_killed_with_a_steps_work_stored_and_its_checkpoint_not_the_case_goes_on(
+    deployed: Deployment, path: Path
+) -> None:
+    case = begin(deployed, path)
+    with deployed.working():
+        case.come_to(0)
+    with deployed.holding_up_checkpoints():
+        doomed = deployed.worker()
+        case.give_answer()
+        until(lambda: deployed.rows(ANSWERED, f"%{case.thread_id}"), "what came of the answer is stored")
+        doomed.kill()
+
+    with deployed.working():
+        case.finish()
+
     assert_right(case)
 
 
