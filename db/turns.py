@@ -29,7 +29,8 @@ class Last(NamedTuple):
 async def begin(conn: AsyncConnection[Any], run_ids: Sequence[UUID]) -> list[Begun | None]:
     """Takes the runs up under new epochs, which shut out whoever drove them before. None: there is nothing to do.
 
-    Nobody waits for the disk: whatever the run writes is after this in the log, and were it lost, so would that be.
+    Waits for the disk: were an epoch lost with a server that crashed, the next to take the run up would get the same
+    number, and whoever drove it before might live and pass for them.
     """
     async with conn.cursor(row_factory=class_row(Begun)) as cur:
         await cur.execute(_BEGIN, {"run_ids": list(run_ids)})
@@ -89,7 +90,7 @@ _BEGIN = """
     )
     UPDATE runs r SET epoch = r.epoch + 1, attempts = r.attempts + 1, status = 'running', error = NULL,
                       started_at = coalesce(r.started_at, now())
-    FROM named, (SELECT set_config('synchronous_commit', 'off', true)) AS lazily WHERE r.run_id = named.run_id
+    FROM named WHERE r.run_id = named.run_id
     RETURNING r.run_id, r.tenant_id, r.thread_id, r.workflow, r.workflow_version, r.input, r.options,
         (SELECT v.interrupt_id FROM reviews v WHERE v.review_id = r.review_id) AS interrupt_id,
         (SELECT v.answer FROM reviews v WHERE v.review_id = r.review_id) AS answer,

@@ -101,7 +101,9 @@ class ForkServer:
 def fork_server() -> Iterator[ForkServer]:
     """Leaving it kills what is still running."""
     command = [sys.executable, "-m", "tests.fork_server"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT) as process:
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT, start_new_session=True
+    ) as process:
         assert process.stdin is not None and process.stdout is not None
         yield ForkServer(process.stdin.fileno(), process.stdout.fileno())
         process.stdin.close()

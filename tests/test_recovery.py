@@ -1,34 +1,24 @@
-"""What is lost or away comes back: workers, PostgreSQL, the bank. Meanwhile cases wait, and say so."""
+"""Workers that die, stall, leave or share the work, and a bank that is away: cases wait, say so, and go on."""
 
 import signal
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from itertools import pairwise
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
-import httpx
 import psutil
-import psycopg
 import pytest
 
 from api.settings import Settings
-from db import embedded
-from db.embedded import Server
-from db.migrate import migrate
 from db.runs import MAX_ATTEMPTS
-from tests.crash_deployment import Deployment, answers, deployment, environment, until
+from tests.crash_deployment import Deployment, until
 from tests.crash_judge import assert_right
-from tests.crash_paths import ACCEPT, DECLINE, PATHS, REFER, Case, assert_killed, begin
-from tests.fork_server import SOON_S, Forked, ForkServer
-from tests.service import Service, follow
+from tests.crash_paths import ACCEPT, DECLINE, PATHS, Case, assert_killed, begin
+from tests.fork_server import Forked
+from tests.service import follow
 
 PAY = "POST /loan-accounts"
 BLOCKED = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-LISTENING = "SELECT 1 FROM pg_stat_activity WHERE query LIKE 'LISTEN \"procrastinate%'"
-ALIVE = "SELECT 1 FROM procrastinate_workers WHERE last_heartbeat > now() - interval '0.5 s'"
+LONGER_THAN_WE_WAIT_S = 30
 DOING = {"status": "doing"}
 STALLED = "SELECT 1 FROM procrastinate_workers WHERE last_heartbeat < now() - interval '1 s'"
 
@@ -92,7 +82,14 @@ def test_run_that_kills_its_worker_each_time_is_given_up_and_goes_on_when_an_ope
     assert_right(case)
 
 
-@pytest.mark.parametrize("stopped_at", ["disburse.before_effect", "disburse.after_effect", "book.before_checkpoint"])
+@pytest.mark.parametrize(
+    "stopped_at",
+    [
+        "disburse.before_effect",
+        pytest.param("disburse.after_effect", marks=pytest.mark.slow),
+        pytest.param("book.before_checkpoint", marks=pytest.mark.slow),
+    ],
+)
 def test_worker_that_stalls_until_another_has_finished_writes_nothing_more(
     deployed: Deployment, stopped_at: str
 ) -> None:
@@ -165,9 +162,12 @@ def test_killed_workers_run_goes_again_within_15_s_as_it_is_set_by_default(deplo
     assert_right(case)
 
 
-def test_bank_away_the_run_waits_says_why_and_until_when_and_goes_on_when_it_is_back(deployed: Deployment) -> None:
+@pytest.mark.parametrize("mode", ["500", pytest.param("slow", marks=pytest.mark.slow)])
+def test_bank_away_the_run_waits_says_why_and_until_when_and_goes_on_when_it_is_back(
+    deployed: Deployment, mode: str
+) -> None:
     case = begin(deployed, ACCEPT)
-    deployed.misbehave("500")
+    deployed.misbehave(mode, delay_s=LONGER_THAN_WE_WAIT_S)
 
     with deployed.working():
         (waiting,) = until(
@@ -186,6 +186,7 @@ def test_bank_away_the_run_waits_says_why_and_until_when_and_goes_on_when_it_is_
     assert_right(case)
 
 
+@pytest.mark.slow
 def test_bank_that_paid_but_did_not_answer_is_asked_and_not_paid_again(deployed: Deployment) -> None:
     """Three tries of one call: after the third the run waits, and comes again with the effect's intent only."""
     case = begin(deployed, ACCEPT)
@@ -211,100 +212,6 @@ def test_disbursement_that_the_bank_refuses_ends_the_case_without_money(deployed
     assert (effect["status"], effect["response"]["code"]) == ("failed", "refused_by_switch")
     assert deployed.rows("SELECT 1 FROM loans WHERE thread_id = %s", case.thread_id) == []
     assert [run["status"] for run in case.runs()] == ["success", "success"]
-
-
-def test_postgres_killed_while_the_bank_pays_the_api_answers_503_and_then_goes_on(
-    mortal: Server, forks: ForkServer, tmp_path: Path
-) -> None:
-    with deployment(mortal.url, tmp_path, forks) as deployed, deployed.working():
-        case = brought_to_payment(deployed)
-        kill_postgres(mortal.url)
-        away = until(lambda: unless_up(deployed), "the API says that its database is away")
-
-        mortal.revive()
-        case.finish()
-
-        assert away.headers["Retry-After"]
-        assert away.headers["content-type"] == "application/problem+json"
-        assert away.json()["type"] == "urn:countersign:DatabaseUnavailable"
-        assert_right(case)
-
-
-def test_worker_that_outlived_postgres_listens_and_shows_that_it_lives_again(
-    mortal: Server, forks: ForkServer, tmp_path: Path
-) -> None:
-    """Or it would find work by polling alone, and its runs would go to others for ever."""
-    with deployment(mortal.url, tmp_path, forks) as deployed, deployed.working():
-        until(lambda: deployed.rows(LISTENING), "the worker listens")
-        kill_postgres(mortal.url)
-        until(lambda: unless_up(deployed), "the API says that its database is away")
-
-        mortal.revive()
-
-        until(lambda: deployed.rows(LISTENING), "the worker listens again")
-        until(lambda: deployed.rows(ALIVE), "the worker shows that it lives")
-
-
-def test_worker_ends_when_told_to_although_postgres_is_away(mortal: Server, forks: ForkServer, tmp_path: Path) -> None:
-    with deployment(mortal.url, tmp_path, forks) as deployed:
-        worker = deployed.worker()
-        until(lambda: deployed.rows(LISTENING), "the worker listens")
-        kill_postgres(mortal.url)
-
-        assert worker.terminate() == 0
-
-
-def test_postgres_restarted_again_and_again_under_work_loses_nothing(
-    mortal: Server, forks: ForkServer, tmp_path: Path
-) -> None:
-    with deployment(mortal.url, tmp_path, forks) as deployed, deployed.working():
-        cases = [begin(deployed, path) for path in PATHS.values()]
-        for _ in range(3):
-            kill_postgres(mortal.url, signal.SIGINT)
-            mortal.revive()
-            until(lambda: unless_up(deployed) is None, "the API is back")
-            cases.append(begin(deployed, REFER))
-        for case in cases:
-            case.finish()
-
-        for case in cases:
-            assert_right(case)
-
-
-def test_up_brings_its_embedded_postgres_back_to_life_and_finishes_what_was_under_way(forks: ForkServer) -> None:
-    with home_of_postgres() as home, ExitStack() as clients:
-        settings = environment(None, home)
-        up = forks.start(["up"], settings, home / "up.log")
-        url = f"http://127.0.0.1:{settings['PORT']}"
-        until(lambda: answers(f"{url}/ok"), "it is up")
-        server = embedded.start(home)
-        deployed = Deployment(Service(url, server.url, home, settings, clients), forks)
-        case = brought_to_payment(deployed)
-
-        kill_postgres(server.url)
-        until(lambda: unless_up(deployed) is None, "it is up again")
-        case.finish()
-
-        assert_right(case)
-        assert up.terminate() == -signal.SIGTERM, "the API's server ends itself as it was told, after its last words"
-        server.stop()
-
-
-@pytest.fixture
-def mortal() -> Iterator[Server]:
-    """A server of the test's own, to be killed."""
-    with home_of_postgres() as home:
-        server = embedded.start(home)
-        migrate(server.url)
-        yield server
-        server.stop()
-
-
-@contextmanager
-def home_of_postgres() -> Iterator[Path]:
-    with TemporaryDirectory(prefix="countersign-test-") as folder:
-        Path(folder).chmod(0o755)
-        yield Path(folder)
 
 
 def by_start(runs: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -337,30 +244,3 @@ def assert_works(deployed: Deployment, worker: Forked) -> None:
     case.finish()
     assert_right(case)
     assert worker.terminate() == 0
-
-
-def brought_to_payment(deployed: Deployment) -> Case:
-    """A case whose loan the bank has been told to pay out, and takes its time. A worker is at work."""
-    case = begin(deployed, ACCEPT)
-    case.come_to(0)
-    deployed.misbehave("slow", PAY, times=1, delay_s=2)
-    case.give_answer()
-    until(
-        lambda: deployed.rows("SELECT 1 FROM effects WHERE thread_id = %s", case.thread_id), "the bank is told to pay"
-    )
-    return case
-
-
-def kill_postgres(url: str, how: signal.Signals = signal.SIGKILL) -> None:
-    with psycopg.connect(url) as conn:
-        server = psutil.Process(conn.info.backend_pid).parent()
-    assert server is not None
-    server.send_signal(how)
-    psutil.wait_procs([server], timeout=SOON_S)
-
-
-def unless_up(deployed: Deployment) -> httpx.Response | None:
-    """The API's answer if it is that its database is away."""
-    response = deployed.client.get("/threads")
-    assert response.status_code in (200, 503), response.text
-    return response if response.status_code == 503 else None
