@@ -158,7 +158,7 @@ def _with_graphs(config: Path | None) -> Settings:
     """Imports the graphs before anything is started, so that a fault in them is the first and only thing said."""
     from api.catalogue import own_graphs
 
-    settings = Settings() if config is None else Settings(config=config)
+    settings = Settings() if config is None else Settings(COUNTERSIGN_CONFIG=config)
     own_graphs(settings.config)
     return settings
 
