@@ -149,9 +149,8 @@ async def underwriting(state: State, runtime: Runtime[Context]) -> State:
 async def offer(state: State, runtime: Runtime[Context]) -> State:
     context = runtime.context
     today = context.now().date()
-    expires_on = today + timedelta(days=OFFER_DAYS)
-    await lending.send_letter(context, loan_letters.offer(state, context.creditor, today, expires_on))
-    return {"offer": {"offered_on": today.isoformat(), "expires_on": expires_on.isoformat()}}
+    facts = loan_letters.offer(state, context.creditor, today, today + timedelta(days=OFFER_DAYS))
+    return {"offer": loan_letters.offer_dates(await lending.send_letter(context, facts))}
 
 
 async def acceptance(state: State, runtime: Runtime[Context]) -> State:

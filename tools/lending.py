@@ -21,7 +21,7 @@ from db.canonical import sha256_hex
 from db.errors import NotFound
 from db.pool import transaction
 from tools.context import Context
-from tools.letter_facts import LetterFacts
+from tools.letter_facts import LetterFacts, read_facts
 from tools.letters import write_letter
 
 
@@ -215,8 +215,11 @@ async def store_loan(
         )
 
 
-async def send_letter(context: Context, facts: LetterFacts) -> UUID:
-    """Writes the letter and keeps it, with its audit row; one of a kind per case."""
+async def send_letter(context: Context, facts: LetterFacts) -> LetterFacts:
+    """Writes the letter and keeps it, with its audit row; one of a kind per case.
+
+    Returns the facts of the letter that is kept: an earlier attempt's, maybe of another day, if it came so far.
+    """
     letter = write_letter(facts, context.creditor)
     async with transaction(context.pool) as conn:
         cur = await conn.execute(
@@ -238,12 +241,11 @@ async def send_letter(context: Context, facts: LetterFacts) -> UUID:
             },
         )
         if (row := await cur.fetchone()) is not None:
-            letter_id: UUID = row["letter_id"]
-            record = {"kind": letter.kind, "letter_id": str(letter_id), "sha256": sha256_hex(letter.text)}
+            record = {"kind": letter.kind, "letter_id": str(row["letter_id"]), "sha256": sha256_hex(letter.text)}
             await audit.record(conn, _deed(context, "letter.written", record, SYSTEM))
-            return letter_id
+            return facts
         kept = await letters(conn, context.tenant_id, context.thread_id)
-    return next(stored.letter_id for stored in kept if stored.kind == letter.kind)
+    return next(read_facts(letter.kind, stored.facts) for stored in kept if stored.kind == letter.kind)
 
 
 async def letters(conn: AsyncConnection[Any], tenant_id: str, thread_id: UUID) -> list[StoredLetter]:

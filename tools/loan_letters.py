@@ -13,6 +13,7 @@ from tools.letter_facts import (
     Creditor,
     CreditScore,
     DisbursementFacts,
+    LetterFacts,
     OfferFacts,
     WithdrawalFacts,
 )
@@ -49,6 +50,13 @@ def offer(state: State, creditor: Creditor, today: date, expires_on: date) -> Of
         bureau=DEMO_BUREAU if _has_file(state) else None,
         score=_score(state, creditor),
     )
+
+
+def offer_dates(letter: LetterFacts) -> dict[str, str]:
+    """When an offer was made and until when it stands, as its letter says."""
+    made = letter.offer if isinstance(letter, CounterOfferFacts) else letter
+    assert isinstance(made, OfferFacts)
+    return {"offered_on": made.dated, "expires_on": made.expires_on}
 
 
 def adverse_action(state: State, creditor: Creditor, today: date) -> AdverseActionFacts:
