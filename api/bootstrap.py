@@ -21,6 +21,7 @@ from db.journal import Journal
 from db.migrate import check_schema
 from db.pool import Pool, open_pool
 from db.queue import Queue
+from db.runs import Begun
 from db.store import Store
 from tools.bank import Bank
 from tools.letter_facts import DEMO_CREDITOR
@@ -62,8 +63,8 @@ async def open_engine(settings: Settings, database_url: str) -> AsyncIterator[En
         results = Results()
         served = all_served(settings.config, Backing(saver, store))
 
-        async def drive_run(run_id: UUID) -> None:
-            await drive(driver, run_id)
+        async def drive_run(run_id: UUID, begun: Begun | None) -> None:
+            await drive(driver, run_id, begun)
 
         stalled_after_s = settings.stalled_after_s
         queue = await stack.enter_async_context(Queue(database_url, drive_run, stalled_after_s=stalled_after_s))

@@ -69,9 +69,9 @@ class Driver:
         for control in self._controls.values():
             control.request_drain()
 
-    async def take_up(self, run_id: UUID) -> Execution | None:
-        """The run, under a new epoch, if it is still to be driven."""
-        run = await self._begins.ask(run_id)
+    async def take_up(self, run_id: UUID, begun: Begun | None = None) -> Execution | None:
+        """The run, under a new epoch unless it was `begun` as it was accepted, if it is still to be driven."""
+        run = begun or await self._begins.ask(run_id)
         if run is None:
             return None
         if run.cancel is not None:

@@ -14,6 +14,7 @@ from db import audit, restarts, reviews, store
 from db.errors import DatabaseUnavailable, StaleRun
 from db.pool import Pool
 from db.queue import Queue
+from db.runs import Begun
 
 Chore = Callable[[datetime], Awaitable[object]]
 """What the janitor does besides, as of a time."""
@@ -63,10 +64,10 @@ class Worker:
             await chore(datetime.now(UTC))
 
 
-async def drive(driver: Driver, run_id: UUID) -> None:
+async def drive(driver: Driver, run_id: UUID, begun: Begun | None = None) -> None:
     """What the queue calls: nothing a workflow raises may end its worker. A run is cancelled by aborting its job."""
     try:
-        await _drive(driver, run_id)
+        await _drive(driver, run_id, begun)
     except asyncio.CancelledError:
         task = asyncio.current_task()
         assert task is not None
@@ -78,8 +79,8 @@ async def drive(driver: Driver, run_id: UUID) -> None:
             _log.warning("%s", stale)
 
 
-async def _drive(driver: Driver, run_id: UUID) -> None:
-    execution = await driver.take_up(run_id)
+async def _drive(driver: Driver, run_id: UUID, begun: Begun | None) -> None:
+    execution = await driver.take_up(run_id, begun)
     if execution is None:
         return
     try:

@@ -1,13 +1,16 @@
 """The job queue: which run is driven next, by which worker. Procrastinate behind a narrow module.
 
 A job names a run and nothing else. Jobs of one thread are done one at a time, in order (`lock`). A job whose worker
-died is found by its worker's heartbeat and put back by `recover`, which every worker calls now and then.
+died is found by its worker's heartbeat and put back by `recover`, which every worker calls now and then. A run that is
+accepted where a worker has a hand free is that worker's from the start (`claim`): nobody has to look for it.
 """
 
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, LiteralString
 from uuid import UUID
@@ -16,7 +19,7 @@ import procrastinate
 import psycopg
 from procrastinate.exceptions import ConnectorException
 from procrastinate.job_context import JobContext
-from procrastinate.jobs import Job, Status
+from procrastinate.jobs import Job, JobInserted, Notification, Status
 from procrastinate.manager import JobManager, NotificationCallback
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
@@ -28,19 +31,56 @@ STALLED_AFTER_S = 12.0
 HEARTBEATS = 4
 """That a worker may miss until its runs go to another."""
 RESTART_AFTER_S = 1.0
+POLL_S = 4.0
+"""Below Procrastinate's 5 s, so that each of its polls asks."""
 FETCHED_AT_ONCE = 16
-DEFER: LiteralString = """
-    procrastinate_defer_jobs_v1(ARRAY[ROW(
-        'runs', 'drive_run', %(priority)s::integer, r.thread_id::text, NULL,
-        jsonb_build_object('run_id', r.run_id), %(at)s::timestamptz
-    )::procrastinate_job_to_defer_v1])
+CLAIMABLE: LiteralString = """
+    EXISTS (SELECT 1 FROM procrastinate_workers WHERE id = %(worker_id)s)
+    AND NOT EXISTS (
+        SELECT 1 FROM procrastinate_jobs WHERE lock = %(thread_id)s::text AND status IN ('todo', 'doing')
+    )
 """
-"""Within a statement: makes the job of run `r`, as `Queue.enqueue` does in one of its own."""
+"""Within a statement: whether `worker_id` may have a job of the thread at once, if no other run is under way on it."""
+ENQUEUE: LiteralString = """
+    INSERT INTO procrastinate_jobs (queue_name, task_name, priority, lock, args, scheduled_at, status, worker_id)
+    SELECT 'runs', 'drive_run', %(priority)s, thread_id::text, jsonb_build_object('run_id', run_id), %(at)s,
+           CASE WHEN status = 'running' THEN 'doing' ELSE 'todo' END::procrastinate_job_status,
+           CASE WHEN status = 'running' THEN %(worker_id)s::bigint END
+    FROM accepted RETURNING id
+"""
+"""Within a statement: makes the job of the run `accepted`, as `Queue.enqueue` does in one of its own. A running one is
+the worker's that claimed it."""
 DELAYED, USUAL, AHEAD = -1, 0, 1
 """Priorities among the jobs of a thread: one that is to start later lets others pass, one put back goes first."""
 
-Drive = Callable[[UUID], Awaitable[None]]
+_JOB = JobInserted(type="job_inserted", job_id=0)
+
+Drive = Callable[[UUID, Any], Awaitable[None]]
+"""Given a run's id, and the run as it was begun if it was claimed here."""
 _log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Claim:
+    """Of a worker here that has a hand free on a run that is being accepted; `worker_id` None: none has."""
+
+    worker_id: int | None
+    job: Job | None = None
+    begun: Any = None
+
+    def take(self, job_id: int, run_id: UUID, begun: Any) -> None:
+        """The run is this worker's; it is handed over when its transaction has committed."""
+        self.job = Job(
+            id=job_id,
+            status=Status.DOING.value,
+            queue="runs",
+            lock=None,
+            queueing_lock=None,
+            task_name="drive_run",
+            task_kwargs={"run_id": str(run_id)},
+            worker_id=self.worker_id,
+        )
+        self.begun = begun
 
 
 class Queue:
@@ -67,6 +107,7 @@ class Queue:
         self._stop = asyncio.Event()
         self._jobs = self._app.job_manager = _Jobs(connector, self._stop)
         self._driving: set[int | None] = set()
+        self._missed: set[int] = set()
 
         @self._app.task(name="drive_run", queue="runs", pass_context=True)
         async def drive_run(context: JobContext, run_id: str) -> None:
@@ -74,7 +115,7 @@ class Queue:
             self._driving.add(context.job.id)
             self._jobs.free -= 1
             try:
-                await drive(UUID(run_id))
+                await drive(UUID(run_id), self._jobs.handed.pop(context.job.id, None))
             finally:
                 self._driving.discard(context.job.id)
                 self._jobs.free += 1
@@ -115,6 +156,20 @@ class Queue:
             {"lock": str(thread_id), "run_ids": [str(run_id) for run_id in run_ids]},
         )
 
+    @contextmanager
+    def claim(self) -> Iterator[Claim]:
+        """Round the transaction that accepts a run: with a hand free and nothing else under way on its thread, it is
+        begun here at once. A claim that is lost with the transaction's answer `recover` finds."""
+        is_free = not self._stop.is_set() and self._jobs.is_idle()
+        claim = Claim(self._jobs.worker_id if is_free else None)
+        self._jobs.free -= is_free
+        try:
+            yield claim
+        finally:
+            self._jobs.free += is_free
+        if claim.job is not None:
+            self._jobs.hand_over(claim.job, claim.begun)
+
     def done(self, run_id: UUID) -> None:
         """The run's job ended with the run itself, in the same statement."""
         self._jobs.done.add(str(run_id))
@@ -139,24 +194,36 @@ class Queue:
         self._stop.set()
 
     async def recover(self, conn: AsyncConnection[Any]) -> int:
-        """Puts back the jobs of workers whose heartbeat stopped; how many those were.
+        """Puts back the jobs of workers whose heartbeat stopped, and our own that nobody drives; how many those were.
 
         In one statement, or of two workers that notice the same one would put back what the other has begun again.
-        Our own jobs are not lost, however late our heartbeat is; it goes on here, for Procrastinate's stops in a drain.
+        What we drive is not lost, however late our heartbeat is; it goes on here, for Procrastinate's stops in a drain.
+        A claim is lost if its answer was: what is ours and undriven at two looks, one after the other, is put back.
         """
         cur = await conn.execute(
             """
             WITH beat AS (UPDATE procrastinate_workers SET last_heartbeat = now() WHERE id = %(own)s)
-            SELECT procrastinate_retry_job_v2(lost.id, now(), NULL, NULL, NULL) FROM (
-                SELECT j.id FROM procrastinate_jobs j LEFT JOIN procrastinate_workers w ON w.id = j.worker_id
-                WHERE j.status = 'doing' AND j.worker_id IS DISTINCT FROM %(own)s
-                  AND (w.id IS NULL OR w.last_heartbeat < now() - %(stalled_after_s)s * interval '1 second')
+            SELECT id, is_lost, CASE WHEN is_lost THEN
+                (SELECT true FROM procrastinate_retry_job_v2(id, now(), NULL, NULL, NULL)) END AS put_back
+            FROM (
+                SELECT j.id, coalesce(j.worker_id <> %(own)s, true) OR j.id = ANY(%(missed)s::bigint[]) AS is_lost
+                FROM procrastinate_jobs j LEFT JOIN procrastinate_workers w ON w.id = j.worker_id
+                WHERE j.status = 'doing' AND j.id <> ALL(%(held)s::bigint[])
+                  AND (w.id IS NULL OR w.id = %(own)s
+                       OR w.last_heartbeat < now() - %(stalled_after_s)s * interval '1 second')
                 FOR UPDATE OF j SKIP LOCKED
-            ) AS lost
+            ) AS found
             """,
-            {"own": self._jobs.worker_id, "stalled_after_s": self._stalled_after_s},
+            {
+                "own": self._jobs.worker_id,
+                "held": [*self._driving, *self._jobs.held()],
+                "missed": list(self._missed),
+                "stalled_after_s": self._stalled_after_s,
+            },
         )
-        return cur.rowcount
+        found = await cur.fetchall()
+        self._missed = {row["id"] for row in found if not row["is_lost"]}
+        return sum(row["is_lost"] for row in found)
 
     async def _work_once(self, concurrency: int, drain_s: float) -> None:
         self._jobs.start(concurrency - len(self._driving))
@@ -184,13 +251,32 @@ class _Jobs(JobManager):
         self._stop = stop
         self.done: set[str] = set()
         self.free = 1
+        self.handed: dict[int | None, Any] = {}
         self.worker_id: int | None = None
         self._fetched: deque[Job] = deque()
+        self._may_have_more = True
+        self._fetched_at = 0.0
+        self._wake: NotificationCallback | None = None
 
     def start(self, free: int) -> None:
         """For a new worker with so many hands free. What an earlier one fetched and never began is put back as lost."""
         self.free = free
+        self.worker_id = None
         self._fetched.clear()
+        self.handed.clear()
+
+    def held(self) -> Iterable[int]:
+        """Jobs of ours that wait for a hand."""
+        return [job.id for job in self._fetched if job.id is not None]
+
+    def is_idle(self) -> bool:
+        return self.worker_id is not None and self._wake is not None and self.free > len(self._fetched)
+
+    def hand_over(self, job: Job, handed: Any) -> None:
+        assert self._wake is not None
+        self.handed[job.id] = handed
+        self._fetched.append(job)
+        self._waking = asyncio.ensure_future(self._wake(channel="", notification=_JOB))
 
     async def register_worker(self) -> int:
         self.worker_id = await super().register_worker()
@@ -205,25 +291,39 @@ class _Jobs(JobManager):
     async def listen_for_jobs(
         self, *, on_notification: NotificationCallback, queues: Iterable[str] | None = None
     ) -> None:
+        async def hear(*, channel: str, notification: Notification) -> None:
+            self._may_have_more = True
+            await on_notification(channel=channel, notification=notification)
+
+        self._wake = on_notification
         while True:
             try:
-                await super().listen_for_jobs(on_notification=on_notification, queues=queues)
+                await super().listen_for_jobs(on_notification=hear, queues=queues)
             except ConnectorException as exc:
                 _log.warning("not listening for jobs, trying again: %s", exc.__cause__)
             await asyncio.sleep(RESTART_AFTER_S)
             # Nobody heard what was announced meanwhile.
-            await on_notification(channel="", notification={"type": "job_inserted", "job_id": 0})
+            await hear(channel="", notification=_JOB)
 
     async def fetch_job(self, queues: Iterable[str] | None, worker_id: int) -> Job | None:
-        """The next of those that one statement fetched: as many as there are hands free."""
-        if not self._fetched:
+        """The next of those handed over here, or that one statement fetched: as many as there are hands free.
+
+        Nothing is asked without need: for a job that was announced, for those that a full fetch left, or now and then.
+        What is announced during a fetch may not be in it, and Procrastinate forgets that it was: so it asks again.
+        """
+        now = asyncio.get_running_loop().time()
+        while not self._fetched and (self._may_have_more or now >= self._fetched_at + POLL_S):
+            self._may_have_more, self._fetched_at = False, now
             try:
-                self._fetched.extend(await self._fetch(queues, worker_id))
+                fetched = await self._fetch(queues, worker_id)
             except ConnectorException as exc:
                 if not isinstance(exc.__cause__, psycopg.OperationalError):
                     raise
                 # Not a worker's end, which would abort what it drives: the next poll asks again.
                 _log.warning("no jobs can be fetched: %s", exc.__cause__)
+                break
+            self._fetched.extend(fetched)
+            self._may_have_more |= bool(fetched)
         return self._fetched.popleft() if self._fetched else None
 
     async def _fetch(self, queues: Iterable[str] | None, worker_id: int) -> list[Job]:

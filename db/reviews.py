@@ -21,6 +21,7 @@ from db.actor import SYSTEM, Actor, Role
 from db.audit import Deed
 from db.canonical import sha256_hex
 from db.errors import AlreadyAnswered, ApprovalVoid, Forbidden, InvalidInput, NotFound
+from db.queue import Claim
 from db.runs import Begun, NewRun
 
 REQUESTER = "requester"
@@ -164,6 +165,7 @@ class Answer:
     assistant_id: UUID | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    claim: Claim | None = None
 
 
 async def expire(conn: AsyncConnection[Any], now: datetime) -> int:
@@ -222,6 +224,7 @@ async def _settle(conn: AsyncConnection[Any], review: Review, person: str, given
         assistant_id=given.assistant_id,
         options=given.options,
         metadata=given.metadata,
+        claim=given.claim,
     )
     created_at = await runs.accept(conn, run)
     record = {"review_id": review.review_id, "kind": review.kind, "payload_sha256": review.payload_sha256}

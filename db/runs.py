@@ -12,7 +12,7 @@ from psycopg.types.json import Jsonb
 
 from db.errors import Conflict, CountersignError, NotFound, StaleRun
 from db.journal import Event, Fence
-from db.queue import DEFER, DELAYED, USUAL, Queue
+from db.queue import CLAIMABLE, DELAYED, ENQUEUE, USUAL, Claim, Queue
 
 Status = Literal["pending", "running", "waiting", "success", "error", "cancelled"]
 ACTIVE: frozenset[Status] = frozenset({"pending", "running", "waiting"})
@@ -29,7 +29,8 @@ class NewRun:
     `workflow` is its name and version; None: the thread's own. `options` say how the run is driven (`RunOptions`).
     `answers`: it carries an answer, so the thread must be interrupted. `multitask` is what to do if the thread is busy:
     only `reject` refuses; the others queue the run behind those that are not `cancel`led before. `at`: not before then.
-    `owner`: the thread must be started by them. `records`: workflows whose threads run nothing else.
+    `owner`: the thread must be started by them. `records`: workflows whose threads run nothing else. `claim`: by a
+    worker of this process, to drive it at once if nothing else is under way on its thread.
     """
 
     run_id: UUID
@@ -47,6 +48,7 @@ class NewRun:
     at: datetime | None = None
     owner: str | None = None
     records: Sequence[str] = ()
+    claim: Claim | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +90,8 @@ class Ending:
 
 async def accept(conn: AsyncConnection[Any], run: NewRun) -> datetime:
     """Run, first event and job, and the thread is busy: one statement, so all or nothing, and a part of whatever
-    transaction the caller has. Returns when the run was created. Raises Conflict or NotFound as the thread demands."""
+    transaction the caller has. It also begins a run that is claimed, under its first epoch. Returns when the run was
+    created. Raises Conflict or NotFound as the thread demands."""
     name, version = run.workflow or (None, None)
     cur = await conn.execute(
         _ACCEPT,
@@ -112,13 +115,37 @@ async def accept(conn: AsyncConnection[Any], run: NewRun) -> datetime:
             "at": run.at,
             "owner": run.owner,
             "records": list(run.records),
+            "worker_id": None if run.claim is None or run.at is not None else run.claim.worker_id,
         },
     )
     accepted = await cur.fetchone()
     if accepted is None:
         raise await _refusal(conn, run)
+    if run.claim is not None and accepted["status"] == "running":
+        run.claim.take(accepted["job_id"], run.run_id, _begun(run, accepted))
     created_at: datetime = accepted["created_at"]
     return created_at
+
+
+def _begun(run: NewRun, row: Mapping[str, Any]) -> Begun:
+    return Begun(
+        run_id=run.run_id,
+        tenant_id=run.tenant_id,
+        thread_id=run.thread_id,
+        workflow=row["workflow"],
+        workflow_version=row["workflow_version"],
+        input=run.input,
+        options=row["options"],
+        interrupt_id=row["interrupt_id"],
+        answer=row["answer"],
+        started_by=run.started_by,
+        epoch=1,
+        attempts=1,
+        waits=0,
+        next_seq=1,
+        cancel=None,
+        new_thread=row["new_thread"],
+    )
 
 
 async def put_back(conn: AsyncConnection[Any], queue: Queue, run: Begun, seq: int, pause: "Pause") -> Event:
@@ -206,30 +233,43 @@ async def _refusal(conn: AsyncConnection[Any], run: NewRun) -> CountersignError:
 
 _ACCEPT = (
     """
-    WITH thread AS (
-        UPDATE threads SET status = 'busy', active_runs = active_runs + 1, updated_at = now(),
-                           workflow = coalesce(%(workflow)s, workflow),
-                           workflow_version = coalesce(%(version)s, workflow_version)
-        WHERE thread_id = %(thread_id)s AND tenant_id = %(tenant_id)s AND outcome IS NULL
+    WITH found AS (
+        SELECT thread_id, updated_at = created_at AS untouched FROM threads
+        WHERE thread_id = %(thread_id)s AND tenant_id = %(tenant_id)s FOR UPDATE
+    ), thread AS (
+        UPDATE threads t SET status = 'busy', active_runs = active_runs + 1, updated_at = now(),
+                             workflow = coalesce(%(workflow)s, workflow),
+                             workflow_version = coalesce(%(version)s, workflow_version)
+        FROM found WHERE t.thread_id = found.thread_id AND outcome IS NULL
           AND active_runs < %(max_active)s AND (status = 'interrupted' OR NOT %(answers)s)
           AND (%(owner)s::text IS NULL OR started_by = %(owner)s)
           AND (coalesce(workflow = %(workflow)s, true)
                OR workflow <> ALL(%(records)s::text[]) AND %(workflow)s <> ALL(%(records)s))
-        RETURNING thread_id, workflow, workflow_version
+        RETURNING t.thread_id, workflow, workflow_version, untouched, active_runs = 1 AND """
+    + CLAIMABLE
+    + """ AS claimed
     ), accepted AS (
         INSERT INTO runs (run_id, tenant_id, thread_id, started_by, workflow, workflow_version, assistant_id, input,
-                          review_id, options, metadata, multitask_strategy)
+                          review_id, options, metadata, multitask_strategy, status, epoch, attempts, started_at)
         SELECT %(run_id)s, %(tenant_id)s, thread_id, %(started_by)s, workflow, workflow_version, %(assistant_id)s,
                %(input)s, %(review_id)s, %(options)s || coalesce((
                    SELECT jsonb_build_object('assistant', jsonb_build_object('config', a.config, 'context', a.context))
                    FROM assistants a WHERE a.tenant_id = %(tenant_id)s AND a.assistant_id = %(assistant_id)s
-               ), '{}'), %(metadata)s, %(multitask)s
-        FROM thread RETURNING run_id, tenant_id, thread_id, created_at
+               ), '{}'), %(metadata)s, %(multitask)s, CASE WHEN claimed THEN 'running' ELSE 'pending' END,
+               claimed::integer, claimed::integer, CASE WHEN claimed THEN now() END
+        FROM thread RETURNING run_id, tenant_id, thread_id, created_at, status, options, workflow, workflow_version
     ), told AS (
         INSERT INTO run_events (run_id, seq, tenant_id, event, data)
         SELECT run_id, 0, tenant_id, 'run', %(data)s FROM accepted
-    )
-    SELECT r.created_at, """
-    + DEFER
-    + " AS job FROM accepted r"
+    ), job AS ("""
+    + ENQUEUE
+    + """)
+    SELECT a.created_at, a.status, a.options, a.workflow, a.workflow_version, job.id AS job_id,
+        (SELECT v.interrupt_id FROM reviews v WHERE v.review_id = %(review_id)s) AS interrupt_id,
+        (SELECT v.answer FROM reviews v WHERE v.review_id = %(review_id)s) AS answer,
+        untouched AND NOT EXISTS (
+            SELECT 1 FROM checkpoints c WHERE c.thread_id = a.tenant_id || ':' || a.thread_id
+        ) AS new_thread
+    FROM accepted a, thread, job
+    """
 )

@@ -1,7 +1,7 @@
 """Accepting a run as LangGraph's SDK asks for it: of a team's own graph here, of a case in `case_runs`."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -55,7 +55,14 @@ async def accept(engine: Engine, request: Request) -> dict[str, Any]:
     body.refuse_not_served()
     served, assistant_id = await _graph(engine, actor, body.assistant_id)
     thread_id = request.thread_id or uuids.uuid7()
-    act = _acceptance(engine, request, served, await _new_run(engine, request, served, (thread_id, assistant_id)))
+    run = await _new_run(engine, request, served, (thread_id, assistant_id))
+    with engine.queue.claim() as claim:
+        return await _accept(engine, request, served, replace(run, claim=claim))
+
+
+async def _accept(engine: Engine, request: Request, served: Served, run: NewRun) -> dict[str, Any]:
+    actor, body = request.actor, request.body
+    act = _acceptance(engine, request, served, run)
     if request.key is not None:
         wish = Wish(actor, request.key, request.path, body.model_dump(mode="json"))
 

@@ -74,7 +74,7 @@ async def accept(
     thread = await threads.get(conn, actor, run.thread_id, lock=True)
     if body.command is not None and body.command.resume is not None:
         review, given = _sent_answer(await reviews.of_thread(conn, actor, run.thread_id), body.command.resume)
-        answer = Answer(given.payload_sha256, given.answer, run.assistant_id, run.options, run.metadata)
+        answer = Answer(given.payload_sha256, given.answer, run.assistant_id, run.options, run.metadata, run.claim)
         return await reviews.answer(conn, review, actor, answer)
     if run.input is None:
         require(actor, Role.OPERATOR)

@@ -97,12 +97,13 @@ def router() -> APIRouter:
 
         async def act(conn: AsyncConnection[Any]) -> idempotent.Answer:
             review = await reviews.get(conn, actor, review_id)
-            given = Answer(body.payload_sha256, body.answer)
+            given = Answer(body.payload_sha256, body.answer, claim=claim)
             run, _ = await reviews.answer(conn, review, actor, given)
             answered = Answered(review_id=review_id, thread_id=review.thread_id, run_id=run.run_id)
             return 202, answered.model_dump(mode="json")
 
         wish = Wish(actor, idempotency_key, request.url.path, body.model_dump(mode="json"))
-        return (await idempotent.grant(engine.pool, wish, act)).response()
+        with engine.queue.claim() as claim:
+            return (await idempotent.grant(engine.pool, wish, act)).response()
 
     return routes

@@ -17,6 +17,7 @@ from api.strict import StrictRoute
 from db import audit, runs, threads
 from db.actor import Actor
 from db.audit import Deed
+from db.queue import Claim
 from db.runs import NewRun
 from db.threads import NewThread
 from graphs import WORKFLOWS
@@ -66,10 +67,12 @@ def router() -> APIRouter:
     return routes
 
 
-async def start(conn: AsyncConnection[Any], workflow: Workflow, actor: Actor, request: dict[str, Any]) -> Started:
+async def start(
+    conn: AsyncConnection[Any], workflow: Workflow, actor: Actor, request: dict[str, Any], claim: Claim
+) -> Started:
     """Thread, run, first event, audit row and job in the caller's transaction: accepted, or nothing at all."""
     thread_id = await open_thread(conn, workflow, actor)
-    run = NewRun(uuids.uuid7(), actor.tenant_id, thread_id, actor.person, input={"request": request})
+    run = NewRun(uuids.uuid7(), actor.tenant_id, thread_id, actor.person, input={"request": request}, claim=claim)
     await runs.accept(conn, run)
     deed = Deed(actor.tenant_id, actor.person, "thread.started", {"request": request}, thread_id, run.run_id)
     await audit.record(conn, deed)
@@ -97,14 +100,15 @@ def _starter(workflow: Workflow) -> Callable[..., Any]:
         wish = Wish(actor, idempotency_key, request.url.path, wanted)
 
         async def act(conn: AsyncConnection[Any]) -> Answer:
-            started = await start(conn, workflow, actor, wanted)
+            started = await start(conn, workflow, actor, wanted, claim)
             return 202, started.model_dump(mode="json")
 
         granted = await idempotent.granted_before(engine.pool, wish)
         if granted is None:
             if workflow.check is not None:
                 await workflow.check(body, engine.bank)
-            granted = await idempotent.grant(engine.pool, wish, act)
+            with engine.queue.claim() as claim:
+                granted = await idempotent.grant(engine.pool, wish, act)
         location = f"/threads/{granted.body['thread_id']}"
         if "text/event-stream" in request.headers.get("accept", ""):
             events = streaming.of_thread(engine, actor, UUID(granted.body["thread_id"]))

@@ -62,7 +62,7 @@ async def test_thread_goes_on_after_a_job_that_ended_while_the_database_was_away
     thread_id, first, second = uuid4(), uuid4(), uuid4()
     away, went_on = asyncio.Event(), asyncio.Event()
 
-    async def drive(run_id: UUID) -> None:
+    async def drive(run_id: UUID, _: object) -> None:
         if run_id == second:
             went_on.set()
         elif not away.is_set():
