@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
 from langchain_core.runnables import RunnableConfig
@@ -69,6 +69,11 @@ class RunOptions:
     checkpoint: Mapping[str, Any] | None = None
     assistant: Mapping[str, Any] = field(default_factory=dict)
 
+    def stored(self) -> dict[str, Any]:
+        """Those that are not what they usually are."""
+        given = ((one.name, getattr(self, one.name)) for one in fields(self))
+        return {name: value for name, value in given if value != getattr(_USUAL, name)}
+
     def merged_config(self) -> dict[str, Any]:
         """The assistant's config, overridden by the run's own. Parameters given as `context` are `configurable` too."""
         base, own = self.assistant.get("config") or {}, self.config or {}
@@ -80,3 +85,6 @@ class RunOptions:
         own = self.context or (self.config or {}).get("configurable") or {}
         shown = {key: value for key, value in own.items() if not key.startswith("__")}
         return (self.assistant.get("context") or {}) | shown or None
+
+
+_USUAL = RunOptions()

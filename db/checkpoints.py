@@ -1,10 +1,10 @@
 """LangGraph's PostgreSQL saver, writing through the journal: durable at each step without a commit for each.
 
-It keeps to the stock saver's tables, so that either can go on where the other stopped. Inside `writing_as` a step's
-writes wait for the checkpoint made of them. If the step ran through in one go that checkpoint supersedes them, and they
-are never stored: they serve to go on from a step that stopped halfway. All writes of a step are stored as the stock
-saver would if it paused, failed, was answered or resumed, if its channels are rebuilt from writes (DeltaChannel), and
-if a task finished well before its neighbours.
+It keeps to the stock saver's tables, so that either can go on where the other stopped, given the same serializer.
+Inside `writing_as` a step's writes wait for the checkpoint made of them. If the step ran through in one go that
+checkpoint supersedes them, and they are never stored: they serve to go on from a step that stopped halfway. All writes
+of a step are stored as the stock saver would if it paused, failed, was answered or resumed, if its channels are rebuilt
+from writes (DeltaChannel), and if a task finished well before its neighbours.
 
 The one difference: at a checkpoint whose step ran through in one go `pending_writes` is empty, so in the history its
 tasks have no `result`, and to clear it (`update_state(None, as_node=END)`) drops what they did. Nothing that goes on
@@ -33,12 +33,12 @@ from langgraph.checkpoint.base import (
 )
 from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 from langgraph.checkpoint.serde.base import SerializerProtocol
-from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from langgraph.checkpoint.serde.types import _DeltaSnapshot
 
 from db.flush import Row, Rows, Table
 from db.journal import Fence, Journal
 from db.pool import Pool
+from db.serde import CompressingSerializer
 
 WAIT_S = 0.5
 """How long the writes of a finished task may wait for its neighbours."""
@@ -136,7 +136,7 @@ class Checkpoints(AsyncPostgresSaver):
     with LANGGRAPH_STRICT_MSGPACK in the environment, each graph adds the types of its own state."""
 
     def __init__(self, pool: Pool, journal: Journal, serde: SerializerProtocol | None = None) -> None:
-        super().__init__(pool, serde=serde or JsonPlusSerializer(allowed_msgpack_modules=None))
+        super().__init__(pool, serde=serde or CompressingSerializer(allowed_msgpack_modules=None))
         # The pool already sees to it that a connection serves one at a time.
         self.lock = nullcontext()  # type: ignore[assignment]
         self._journal = journal
@@ -163,9 +163,14 @@ class Checkpoints(AsyncPostgresSaver):
             await self._journal.drain(fence)
 
     def get_next_version(self, current: str | None, channel: None) -> str:
-        """In the stock saver's order, with 48 random bits in 8 characters: a checkpoint holds each version twice."""
-        number = 0 if current is None else int(str(current).split(".")[0])
-        return f"{number + 1:032}.{secrets.token_urlsafe(6)}"
+        """A number and 40 random bits, `+0007.GASIDqX`: a checkpoint holds each version twice, and each blob its own.
+
+        The stock saver goes on from it with 32 digits, which it orders behind any of ours, as `+` is less than `0`; so
+        do we, on a thread where it did and beyond 9,999.
+        """
+        number = 1 + (0 if current is None else int(str(current).split(".")[0]))
+        is_short = number < 10_000 and (current is None or str(current).startswith("+"))
+        return f"{f'+{number:04}' if is_short else f'{number:032}'}.{secrets.token_urlsafe(5)}"
 
     async def aput(
         self,

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import orjson
 from psycopg import AsyncConnection
-from psycopg.types.json import Jsonb
+from psycopg.types.json import Json, Jsonb
 
 from db.errors import Conflict, CountersignError, NotFound, StaleRun
 from db.journal import Event, Fence
@@ -105,7 +105,7 @@ async def accept(conn: AsyncConnection[Any], run: NewRun) -> datetime:
             "assistant_id": run.assistant_id,
             "options": Jsonb(run.options),
             "metadata": Jsonb(run.metadata),
-            "input": None if run.input is None else Jsonb(run.input),
+            "input": None if run.input is None else Json(run.input),
             "review_id": run.review_id,
             "data": run_event(run.run_id, "pending"),
             "answers": run.answers,

@@ -1,7 +1,7 @@
 """Accepting a run as LangGraph's SDK asks for it: of a team's own graph here, of a case in `case_runs`."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -96,7 +96,6 @@ async def _graph(engine: Engine, actor: Actor, assistant_id: str) -> tuple[Serve
 async def _new_run(engine: Engine, request: Request, served: Served, ids: tuple[UUID, UUID]) -> NewRun:
     body, actor, (thread_id, assistant_id) = request.body, request.actor, ids
     options = options_of(body) if served.workflow is None else case_runs.options_of(body)
-    stored = {k: v for k, v in asdict(options).items() if v is not None}
     answers = body.command is not None and body.command.resume is not None
     delay_s = body.after_seconds or 0
     return NewRun(
@@ -107,7 +106,7 @@ async def _new_run(engine: Engine, request: Request, served: Served, ids: tuple[
         input=body.input if served.workflow is None else await case_runs.input_of(engine, served.workflow, actor, body),
         workflow=(served.name, served.version),
         assistant_id=assistant_id,
-        options=stored if request.told else stored | {"stream_modes": ()},
+        options=(options if request.told else replace(options, stream_modes=())).stored(),
         metadata=body.metadata or {},
         answers=answers,
         multitask=body.multitask_strategy if isinstance(body, RunBody) and not answers else "reject",

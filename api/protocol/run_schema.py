@@ -131,7 +131,7 @@ def options_of(body: StatelessRunBody) -> RunOptions:
         durability=body.durability or "sync",
         interrupt_before=body.interrupt_before,
         interrupt_after=body.interrupt_after,
-        config=config | {"configurable": configurable},
+        config={key: value for key, value in (config | {"configurable": configurable}).items() if value} or None,
         context=body.context,
         command=None if body.command is None else body.command.model_dump(exclude_unset=True),
         checkpoint=None if stateful is None else stateful.forked_from(),

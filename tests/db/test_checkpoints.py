@@ -24,6 +24,7 @@ from db.checkpoints import WAIT_S, Checkpoints
 from db.errors import StaleRun
 from db.journal import Fence, Journal
 from db.pool import Pool, open_pool
+from db.serde import CompressingSerializer
 from tests.db.begun import begun, start_again
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -77,7 +78,8 @@ class Engine:
 @pytest.fixture
 async def engine(database_url: str) -> AsyncIterator[Engine]:
     async with open_pool(database_url, max_size=8) as pool, Journal(pool) as journal:
-        yield Engine(pool, journal, Checkpoints(pool, journal), AsyncPostgresSaver(pool))
+        stock = AsyncPostgresSaver(pool, serde=CompressingSerializer(allowed_msgpack_modules=None))
+        yield Engine(pool, journal, Checkpoints(pool, journal), stock)
 
 
 async def test_what_a_node_starts_from_is_already_stored(engine: Engine) -> None:
@@ -339,6 +341,23 @@ async def test_a_thread_is_deleted_with_the_writes_that_wait(engine: Engine) -> 
 
     with pytest.raises(ValueError, match="enough"):
         await engine.run(engine.graph(both=[deletes, says("fast")]), fence, {"path": []}, first_end)
+
+
+async def test_stock_saver_goes_on_where_ours_stopped_and_ours_again(engine: Engine) -> None:
+    (fence,) = await begun(engine.pool, 1)
+    long = "x" * 10_000
+    graph = engine.graph(first=says("1"), second=says("2"))
+    stock = chained({"first": says("1"), "second": says("2")}).compile(checkpointer=engine.stock)
+
+    await engine.run(graph, fence, {"path": [long]})
+    by_stock = await stock.ainvoke({"path": ["stock"]}, on(fence), durability="sync")
+    by_ours = await engine.run(graph, fence, {"path": ["ours"]})
+
+    assert by_stock["path"] == [long, "1", "2", "stock", "1", "2"]
+    assert by_ours["path"] == [long, "1", "2", "stock", "1", "2", "ours", "1", "2"]
+    async with engine.pool.connection() as conn:
+        cur = await conn.execute("SELECT max(length(blob)) AS longest FROM checkpoint_blobs")
+        assert (await cur.fetchone() or {})["longest"] < len(long) / 10
 
 
 async def test_pruning_keeps_the_state(engine: Engine) -> None:
