@@ -6,6 +6,7 @@ given twice, and it rounds long decimals. All of these are refused here, each by
 
 import json
 import math
+from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
@@ -112,15 +113,17 @@ async def _with_strict_body(request: Request) -> Request:
 
 def read_json(raw: bytes) -> Any:
     """Raises InvalidRequest if this is not JSON, RequestValidationError for what JSON can say and nobody can keep."""
+    unfit: list[_Unfit] = []
     try:
-        value = _DECODER.decode(raw.decode())
+        value = _decoder(unfit.append).decode(raw.decode())
     except UnicodeDecodeError as exc:
         raise InvalidRequest(400, "body", f"is not UTF-8 at byte {exc.start}") from exc
     except json.JSONDecodeError as exc:
         raise InvalidRequest(400, "body", f"is not JSON: {exc.msg} at line {exc.lineno} column {exc.colno}") from exc
     except RecursionError as exc:
         raise InvalidRequest(400, "body", _TOO_DEEP) from exc
-    if faults := list(_faults(value)):
+    may_be_unfit = unfit or b"\\u" in raw or raw.count(b"[") + raw.count(b"{") > MAX_DEPTH
+    if may_be_unfit and (faults := list(_faults(value))):
         raise RequestValidationError([{"type": "unfit", "loc": ("body", *loc), "msg": why} for loc, why in faults])
     return value
 
@@ -157,33 +160,38 @@ def _unfit_text(text: str) -> str | None:
     return None
 
 
-def _whole_number(text: str) -> int | _Unfit:
-    """Digits beyond 64 bits are not even converted: that takes time by their square."""
-    if len(text) <= 20 and (number := int(text)) in _INT64:
-        return number
-    return _Unfit(f"is a number beyond 64 bits; {_PLAIN}")
+def _decoder(tell: Callable[[_Unfit], None]) -> json.JSONDecoder:
+    """`tell` hears of each value that cannot be kept."""
 
+    def unfit(reason: str) -> _Unfit:
+        found = _Unfit(reason)
+        tell(found)
+        return found
 
-def _number(text: str) -> float | _Unfit:
-    number = float(text)
-    try:
-        exact = math.isfinite(number) and Decimal(repr(number)) == Decimal(text)
-    except InvalidOperation:  # An exponent beyond even Decimal's.
-        exact = False
-    return number if exact else _Unfit(f"is a number that cannot be kept exactly; {_PLAIN}")
+    def whole_number(text: str) -> int | _Unfit:
+        # Digits beyond 64 bits are not even converted: that takes time by their square.
+        if len(text) <= 20 and (number := int(text)) in _INT64:
+            return number
+        return unfit(f"is a number beyond 64 bits; {_PLAIN}")
 
+    def number(text: str) -> float | _Unfit:
+        value = float(text)
+        try:
+            exact = math.isfinite(value) and Decimal(repr(value)) == Decimal(text)
+        except InvalidOperation:  # An exponent beyond even Decimal's.
+            exact = False
+        return value if exact else unfit(f"is a number that cannot be kept exactly; {_PLAIN}")
 
-def _no_number(text: str) -> _Unfit:
-    return _Unfit(f"is {text}; {_PLAIN}")
+    def once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            names = Counter(name for name, _ in pairs)
+            found |= {name: unfit("is given twice") for name, times in names.items() if times > 1}
+        return found
 
-
-def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for name, value in pairs:
-        found[name] = _Unfit("is given twice") if name in found else value
-    return found
-
-
-_DECODER = json.JSONDecoder(
-    object_pairs_hook=_once_each, parse_float=_number, parse_int=_whole_number, parse_constant=_no_number
-)
+    return json.JSONDecoder(
+        object_pairs_hook=once_each,
+        parse_float=number,
+        parse_int=whole_number,
+        parse_constant=lambda text: unfit(f"is {text}; {_PLAIN}"),
+    )

@@ -9,6 +9,8 @@ from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
+from db.arrays import Array, array
+
 NOBODY = 0
 """Owner of rows that no run writes: these are always stored."""
 
@@ -38,7 +40,7 @@ class Flush:
     """Returns, in column `owner`, those whose rows are stored."""
 
     statement: bytes
-    params: Sequence[Sequence[Any]]
+    params: Sequence[Array]
 
 
 def compose(owned: Iterable[tuple[int, Rows]], runs: Mapping[int, tuple[UUID, int]]) -> Flush | None:
@@ -51,14 +53,14 @@ def compose(owned: Iterable[tuple[int, Rows]], runs: Mapping[int, tuple[UUID, in
     if not merged:
         return None
     tables = tuple(sorted(merged, key=lambda table: table.rows))
-    params: list[list[Any]] = [
-        list(runs),
-        [run_id for run_id, _ in runs.values()],
-        [epoch for _, epoch in runs.values()],
+    params = [
+        array("integer", list(runs)),
+        array("uuid", [run_id for run_id, _ in runs.values()]),
+        array("integer", [epoch for _, epoch in runs.values()]),
     ]
     for table in tables:
         columns = zip(*((key[0], *row) for key, row in merged[table].items()), strict=True)
-        params.extend(map(list, columns))
+        params += map(array, ("integer", *table.columns.values()), columns)
     return Flush(_statement(tables), params)
 
 

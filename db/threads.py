@@ -89,27 +89,14 @@ _ORDER = {
 
 async def create(conn: AsyncConnection[Any], thread: NewThread) -> bool:
     """False, and nothing is written, if there is a thread of this id, whoever's it is."""
-    cur = await conn.execute(
-        """
-        INSERT INTO threads (thread_id, tenant_id, workflow, workflow_version, started_by, metadata, status,
-                             ttl_minutes, ttl_strategy, expires_at)
-        VALUES (%(thread_id)s, %(tenant_id)s, %(workflow)s, %(workflow_version)s, %(started_by)s, %(metadata)s,
-                %(status)s, %(minutes)s, %(strategy)s, now() + %(minutes)s * interval '1 minute')
-        ON CONFLICT (thread_id) DO NOTHING
-        """,
-        {
-            "thread_id": thread.thread_id,
-            "tenant_id": thread.tenant_id,
-            "workflow": thread.workflow,
-            "workflow_version": thread.workflow_version,
-            "started_by": thread.started_by,
-            "metadata": Jsonb(thread.metadata),
-            "status": thread.status,
-            "minutes": thread.ttl and thread.ttl.minutes,
-            "strategy": thread.ttl and thread.ttl.strategy,
-        },
-    )
-    return cur.rowcount == 1
+    return (await conn.execute(_INSERT, _new(thread))).rowcount == 1
+
+
+async def created(conn: AsyncConnection[Any], thread: NewThread) -> Thread | None:
+    """As `create`, and the thread as it is now; one statement."""
+    async with conn.cursor(row_factory=class_row(Thread)) as cur:
+        await cur.execute(f"{_INSERT} RETURNING {COLUMNS}", _new(thread))
+        return await cur.fetchone()
 
 
 async def get(conn: AsyncConnection[Any], actor: Actor, thread_id: UUID, *, lock: bool = False) -> Thread:
@@ -246,3 +233,26 @@ def _parameters(actor: Actor, wanted: Wanted) -> dict[str, Any]:
 
 def _own_metadata(wanted: Wanted) -> dict[str, Any]:
     return {key: value for key, value in wanted.metadata.items() if key not in ("graph_id", "assistant_id")}
+
+
+_INSERT = """
+    INSERT INTO threads AS t (thread_id, tenant_id, workflow, workflow_version, started_by, metadata, status,
+                              ttl_minutes, ttl_strategy, expires_at)
+    VALUES (%(thread_id)s, %(tenant_id)s, %(workflow)s, %(workflow_version)s, %(started_by)s, %(metadata)s,
+            %(status)s, %(minutes)s, %(strategy)s, now() + %(minutes)s * interval '1 minute')
+    ON CONFLICT (thread_id) DO NOTHING
+"""
+
+
+def _new(thread: NewThread) -> dict[str, Any]:
+    return {
+        "thread_id": thread.thread_id,
+        "tenant_id": thread.tenant_id,
+        "workflow": thread.workflow,
+        "workflow_version": thread.workflow_version,
+        "started_by": thread.started_by,
+        "metadata": Jsonb(thread.metadata),
+        "status": thread.status,
+        "minutes": thread.ttl and thread.ttl.minutes,
+        "strategy": thread.ttl and thread.ttl.strategy,
+    }

@@ -12,6 +12,7 @@ import orjson
 from psycopg import AsyncConnection
 from psycopg.rows import class_row
 
+from db.arrays import array
 from db.errors import StaleRun
 from db.journal import Event
 from db.runs import Begun, Ending, run_event
@@ -55,14 +56,14 @@ async def end_each(conn: AsyncConnection[Any], lasts: Sequence[Last]) -> list[Ev
     cur = await conn.execute(
         _END,
         {
-            "run_ids": [last.run.run_id for last in lasts],
-            "epochs": [last.run.epoch for last in lasts],
-            "statuses": [last.ending.run_status for last in lasts],
-            "errors": [None if e is None else orjson.dumps(e).decode() for e in (last.ending.error for last in lasts)],
-            "seqs": [last.seq for last in lasts],
-            "data": data,
-            "thread_statuses": [last.ending.thread_status for last in lasts],
-            "outcomes": [last.ending.outcome for last in lasts],
+            "run_ids": array("uuid", [last.run.run_id for last in lasts]),
+            "epochs": array("integer", [last.run.epoch for last in lasts]),
+            "statuses": array("text", [last.ending.run_status for last in lasts]),
+            "errors": array("jsonb", [e and orjson.dumps(e).decode() for e in (last.ending.error for last in lasts)]),
+            "seqs": array("integer", [last.seq for last in lasts]),
+            "data": array("text", data),
+            "thread_statuses": array("text", [last.ending.thread_status for last in lasts]),
+            "outcomes": array("text", [last.ending.outcome for last in lasts]),
         },
     )
     ended = {row["run_id"] for row in await cur.fetchall()}

@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from api.protocol.extract import checked
-from api.protocol.json_values import Json, JsonObject, Text, storable
+from api.protocol.json_values import Json, JsonObject, Text
 from db.threads import SortBy, Ttl
 
 MAX_TTL_MINUTES = 10 * 366 * 24 * 60
@@ -102,7 +102,7 @@ class StateAtBody(BaseModel):
 
 
 class StateUpdateBody(BaseModel):
-    values: Annotated[dict[str, Any] | list[dict[str, Any]] | None, AfterValidator(storable)] = None
+    values: dict[str, Any] | list[dict[str, Any]] | None = None
     as_node: Text | None = None
     checkpoint: CheckpointBody | None = None
     checkpoint_id: UUID | None = None

@@ -200,9 +200,10 @@ async def _create(engine: Engine, actor: Actor, body: NewThreadBody) -> Thread:
         metadata=metadata,
         ttl=body.ttl.value() if body.ttl else None,
     )
-    async with engine.pool.connection() as conn, conn.transaction():
-        created = await threads.create(conn, new)
-        if not created and body.if_exists != "do_nothing":
+    async with engine.pool.connection() as conn:
+        if (created := await threads.created(conn, new)) is not None:
+            return created
+        if body.if_exists != "do_nothing":
             raise Conflict(f"thread {thread_id} exists already")
         try:
             return await threads.get(conn, actor, thread_id)
