@@ -58,7 +58,7 @@ async def end_each(conn: AsyncConnection[Any], lasts: Sequence[Last]) -> list[Ev
     """
     data = [_told(last) for last in lasts]
     cur = await conn.execute(
-        _END,
+        _END if all(last.values is None for last in lasts) else _END_NOTING,
         {
             "run_ids": [last.run.run_id for last in lasts],
             "epochs": [last.run.epoch for last in lasts],
@@ -107,8 +107,7 @@ _BEGIN = """
             SELECT 1 FROM checkpoints c WHERE c.thread_id = r.tenant_id || ':' || r.thread_id
         ) AS new_thread
 """
-_END = (
-    """
+_ENDED = """
     WITH last AS (
         SELECT l.*, r.tenant_id, r.thread_id
         FROM unnest(%(run_ids)s::uuid[], %(epochs)s::integer[], %(statuses)s::text[], %(errors)s::jsonb[],
@@ -120,10 +119,14 @@ _END = (
     ), ended AS (
         UPDATE runs r SET status = l.status, error = l.error, ended_at = now()
         FROM last l WHERE r.run_id = l.run_id
+"""
+_NOTED = (
+    """
         RETURNING CASE WHEN l.run_values IS NOT NULL THEN to_jsonb(r) END AS run, l.run_values
     ), noted AS ("""
     + NOTE
-    + """
+)
+_TOLD = """
     ), told AS (
         INSERT INTO run_events (run_id, seq, tenant_id, event, data)
         SELECT run_id, seq, tenant_id, 'run', data FROM last
@@ -135,4 +138,5 @@ _END = (
                          active_runs = t.active_runs - 1, outcome = coalesce(l.outcome, t.outcome), updated_at = now()
     FROM last l WHERE t.thread_id = l.thread_id RETURNING l.run_id
 """
-)
+_END = _ENDED + _TOLD
+_END_NOTING = _ENDED + _NOTED + _TOLD
