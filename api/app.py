@@ -13,11 +13,11 @@ from api import errors
 from api.bootstrap import open_engine
 from api.protocol import assistants, crons, info, run_control, runs, store, thread_states
 from api.protocol import threads as sdk_threads
-from api.routes import agents, health, keys, lending, reviews, threads, workflows
+from api.routes import agents, health, keys, lending, reviews, threads, webhooks, workflows
 from api.settings import Settings
 from api.strict import LimitedBody
 
-OUR_ROUTES = (workflows, threads, reviews, lending, agents, keys, health)
+OUR_ROUTES = (workflows, threads, reviews, lending, agents, keys, webhooks, health)
 SDK_ROUTES = (runs, sdk_threads, thread_states, run_control, assistants, store, crons, info)
 """The busiest first, for a request is matched with one route after the other."""
 DESCRIPTION = """Agents propose, rules decide, people countersign, the ledger moves exactly once.

@@ -14,6 +14,8 @@ from api.protocol.cron_runs import Clockwork
 from api.results import Results
 from api.serving import Served
 from api.settings import Settings
+from api.webhooks.deliverer import Deliverer
+from api.webhooks.destinations import Destinations
 from api.worker import Worker, drive
 from db.checkpoints import Checkpoints
 from db.events import EventFeed
@@ -45,6 +47,7 @@ class Engine:
     saver: Checkpoints
     editing: asyncio.Semaphore
     results: Results
+    destinations: Destinations
 
 
 @asynccontextmanager
@@ -61,6 +64,8 @@ async def open_engine(settings: Settings, database_url: str) -> AsyncIterator[En
         saver = Checkpoints(pool, journal)
         store = Store(pool)
         results = Results()
+        destinations = Destinations.allowing(settings.webhook_allow)
+        deliverer = await stack.enter_async_context(Deliverer(pool, destinations))
         served = all_served(settings.config, Backing(saver, store))
 
         async def drive_run(run_id: UUID, begun: Begun | None) -> None:
@@ -68,12 +73,13 @@ async def open_engine(settings: Settings, database_url: str) -> AsyncIterator[En
 
         stalled_after_s = settings.stalled_after_s
         queue = await stack.enter_async_context(Queue(database_url, drive_run, stalled_after_s=stalled_after_s))
-        driver = Driver(Surroundings(pool, journal, saver, store, queue, bank, DEMO_CREDITOR, served, results))
+        around = Surroundings(pool, journal, saver, store, queue, bank, DEMO_CREDITOR, served, results, deliverer)
+        driver = Driver(around)
         clockwork = Clockwork(pool, queue, served)
-        chores = (clockwork.start_due, Expiry(pool, saver, served).sweep)
+        chores = (clockwork.start_due, Expiry(pool, saver, served).sweep, deliverer.look)
         worker = Worker(pool, queue, driver, chores, stalled_after_s / 6)
         editing = asyncio.Semaphore(EDITS_AT_ONCE)
-        yield Engine(settings, pool, queue, feed, bank, store, served, worker, saver, editing, results)
+        yield Engine(settings, pool, queue, feed, bank, store, served, worker, saver, editing, results, destinations)
 
 
 def _bank(settings: Settings) -> Bank:

@@ -15,7 +15,8 @@ from api.protocol.state import encoded
 from api.protocol.streams import final
 from api.results import Results
 from api.serving import Served
-from db import audit, reviews, runs, stopping, turns
+from api.webhooks.deliverer import Deliverer
+from db import audit, failpoints, reviews, runs, stopping, turns
 from db.actor import SYSTEM
 from db.audit import Deed
 from db.checkpoints import Checkpoints
@@ -53,6 +54,7 @@ class Surroundings:
     creditor: Creditor
     served: Mapping[str, Served]
     results: Results
+    deliverer: Deliverer
 
 
 class Driver:
@@ -76,6 +78,7 @@ class Driver:
             return None
         if run.cancel is not None:
             await self.stop(run_id)
+            self._tell_webhook(run)
             return None
         control = self._controls[run_id] = RunControl()
         if self._draining:
@@ -100,11 +103,13 @@ class Driver:
             if self._controls.get(execution.run.run_id) is execution.control:
                 del self._controls[execution.run.run_id]
 
-    async def stop(self, run_id: UUID) -> bool:
+    async def stop(self, run_id: UUID, execution: Execution | None = None) -> bool:
         """Ends the run as cancelled if somebody asked for that; whether they did."""
         async with transaction(self._around.pool) as conn:
-            told = await stopping.carry_out(conn, run_id)
+            told = await stopping.carry_out(conn, run_id, None if execution is None else execution.told_values())
         self._around.journal.announce(told)
+        if execution is not None:
+            self._tell_webhook(execution.run)
         return bool(told)
 
     async def try_again(self, execution: Execution, exc: Exception) -> None:
@@ -155,7 +160,7 @@ class Driver:
         is_case = served is not None and served.workflow is not None
         if ending.run_status == "success" and results.is_expected(run.run_id):
             results.tell(run.run_id, encoded(final(execution.values, execution.interrupts)))
-        last = Last(run, ending, execution.next_seq())
+        last = Last(run, ending, execution.next_seq(), values=execution.told_values())
         if not is_case and ending.error is None:
             told = await self._ends.ask(last)
             if told is None:
@@ -164,6 +169,12 @@ class Driver:
             told = await self._end_on_record(execution, last, is_case=is_case)
         self._around.queue.done(run.run_id)
         self._around.journal.announce([told])
+        self._tell_webhook(run)
+
+    def _tell_webhook(self, run: Begun) -> None:
+        if run.options.get("webhook") is not None:
+            failpoints.hit("webhook.due")
+            self._around.deliverer.wake()
 
     async def _end_on_record(self, execution: Execution, last: Last, *, is_case: bool) -> Event:
         """In one transaction with the reviews it opens and its row in the audit."""

@@ -12,7 +12,7 @@ from langgraph.runtime import RunControl
 from langgraph.types import Command, Send, StateSnapshot
 
 from api.protocol.state import encoded
-from api.protocol.streams import Translation, without_interrupts
+from api.protocol.streams import Translation, final, without_interrupts
 from api.serving import Graph, Opening, RunOptions, Served
 from db import failpoints
 from db.journal import EVENTS, Event, Journal
@@ -43,6 +43,12 @@ class Execution:
         """The number of the run's next event; it goes on counting where an earlier attempt stopped."""
         self._seq = max(self._seq + 1, self.run.next_seq)
         return self._seq
+
+    def told_values(self) -> str | None:
+        """What the run has come to, for its webhook; None: it has none."""
+        if self.run.options.get("webhook") is None:
+            return None
+        return encoded(None if self.values is None else final(self.values, self.interrupts)).decode()
 
     async def execute(self, served: Served, context: Any) -> None:
         """Raises what the graph raises. Afterwards `interrupts`, `values` and `outcome` say what it came to."""

@@ -6,6 +6,8 @@ from typing import Annotated
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from api.webhooks.destinations import Destinations
+
 PositiveInt = Annotated[int, Field(gt=0)]
 PositiveFloat = Annotated[float, Field(gt=0)]
 
@@ -52,7 +54,21 @@ class Settings(BaseSettings):
         validation_alias="COUNTERSIGN_DECISION_WAIT_S",
         description="longest wait of a call that answers when decided",
     )
+    webhook_allow: str = Field(
+        "",
+        validation_alias="COUNTERSIGN_WEBHOOK_ALLOW",
+        description="hosts that webhooks may go to though they are not public: names, addresses, CIDRs, with commas",
+    )
     log_level: str = Field("INFO", validation_alias="COUNTERSIGN_LOG_LEVEL", description="least severity logged")
+
+    @field_validator("webhook_allow")
+    @classmethod
+    def _are_hosts(cls, entries: str) -> str:
+        try:
+            Destinations.allowing(entries)
+        except ValueError as exc:
+            raise ValueError(f"COUNTERSIGN_WEBHOOK_ALLOW: {exc}") from exc
+        return entries
 
     @field_validator("bootstrap_key")
     @classmethod

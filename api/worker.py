@@ -10,6 +10,7 @@ import psycopg
 from psycopg_pool import PoolTimeout
 
 from api.driver import Driver
+from api.execution import Execution
 from db import audit, restarts, reviews, store
 from db.errors import DatabaseUnavailable, StaleRun
 from db.pool import Pool
@@ -66,27 +67,27 @@ class Worker:
 
 async def drive(driver: Driver, run_id: UUID, begun: Begun | None = None) -> None:
     """What the queue calls: nothing a workflow raises may end its worker. A run is cancelled by aborting its job."""
+    execution = None
     try:
-        await _drive(driver, run_id, begun)
+        execution = await driver.take_up(run_id, begun)
+        if execution is not None:
+            await _carry_out(driver, execution)
     except asyncio.CancelledError:
         task = asyncio.current_task()
         assert task is not None
-        if not await driver.stop(run_id):
+        if not await driver.stop(run_id, execution):
             raise
         task.uncancel()
     except StaleRun as stale:
-        if not await driver.stop(run_id):
+        if not await driver.stop(run_id, execution):
             _log.warning("%s", stale)
 
 
-async def _drive(driver: Driver, run_id: UUID, begun: Begun | None) -> None:
-    execution = await driver.take_up(run_id, begun)
-    if execution is None:
-        return
+async def _carry_out(driver: Driver, execution: Execution) -> None:
     try:
         await driver.carry_out(execution)
     except (psycopg.OperationalError, PoolTimeout, DatabaseUnavailable, StaleRun):
         raise
     except Exception as exc:  # noqa: BLE001  the one place: a run's fault must not become its worker's
-        _log.exception("run %s failed unexpectedly", run_id)
+        _log.exception("run %s failed unexpectedly", execution.run.run_id)
         await driver.try_again(execution, exc)

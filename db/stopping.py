@@ -16,6 +16,7 @@ from db.errors import Conflict
 from db.journal import CHANNEL, Event
 from db.queue import Queue
 from db.runs import Multitask, run_event
+from db.webhooks import NOTE
 
 Action = Literal["interrupt", "rollback"]
 
@@ -64,8 +65,9 @@ async def ask(conn: AsyncConnection[Any], queue: Queue, stop: Stop) -> list[Even
     return events
 
 
-async def carry_out(conn: AsyncConnection[Any], run_id: UUID) -> list[Event]:
-    """For the worker, in a transaction: the run's last word if it was asked to stop, else nothing.
+async def carry_out(conn: AsyncConnection[Any], run_id: UUID, values: str | None = None) -> list[Event]:
+    """For the worker, in a transaction: the run's last word if it was asked to stop, else nothing. `values`, as JSON,
+    are what it had come to, for its webhook.
 
     It gets another epoch, so that what still runs in its name writes nothing any more.
     """
@@ -80,7 +82,7 @@ async def carry_out(conn: AsyncConnection[Any], run_id: UUID) -> list[Event]:
     run = await cur.fetchone()
     if run is None:
         return []
-    return await _settle(conn, Stop(run["tenant_id"], run["thread_id"], run["cancel"]), [run_id])
+    return await _settle(conn, Stop(run["tenant_id"], run["thread_id"], run["cancel"]), [run_id], values)
 
 
 async def announce(conn: AsyncConnection[Any], events: Sequence[Event]) -> None:
@@ -118,14 +120,10 @@ async def _refuse_after_effects(conn: AsyncConnection[Any], thread_id: UUID) -> 
         raise Conflict(f"effect {effect['key']} is {effect['status']}: the case must come to its end")
 
 
-async def _settle(conn: AsyncConnection[Any], stop: Stop, run_ids: Sequence[UUID]) -> list[Event]:
-    cur = await conn.execute(
-        """
-        SELECT r.run_id, (SELECT coalesce(max(e.seq), -1) + 1 FROM run_events e WHERE e.run_id = r.run_id) AS seq
-        FROM unnest(%(run_ids)s::uuid[]) AS r (run_id)
-        """,
-        {"run_ids": list(run_ids)},
-    )
+async def _settle(
+    conn: AsyncConnection[Any], stop: Stop, run_ids: Sequence[UUID], values: str | None = None
+) -> list[Event]:
+    cur = await conn.execute(_TELL, {"run_ids": list(run_ids), "action": stop.action, "values": values})
     events = [
         Event(
             row["run_id"],
@@ -168,6 +166,20 @@ async def _release(conn: AsyncConnection[Any], stop: Stop, stopped: int) -> None
     )
 
 
+# A run that is rolled back is gone, and its webhook hears nothing.
+_TELL = (
+    """
+    WITH ended AS (
+        SELECT to_jsonb(r) AS run, %(values)s::text AS run_values FROM runs r
+        WHERE r.run_id = ANY(%(run_ids)s) AND %(action)s <> 'rollback' AND r.options ->> 'webhook' IS NOT NULL
+    ), noted AS ("""
+    + NOTE
+    + """
+    )
+    SELECT r.run_id, (SELECT coalesce(max(e.seq), -1) + 1 FROM run_events e WHERE e.run_id = r.run_id) AS seq
+    FROM unnest(%(run_ids)s::uuid[]) AS r (run_id)
+    """
+)
 _UNSAVE = (
     # An answer that such a run took to an earlier run's question, and what the task did with it.
     """

@@ -16,15 +16,20 @@ from db.arrays import array
 from db.errors import StaleRun
 from db.journal import Event
 from db.runs import Begun, Ending, run_event
+from db.webhooks import NOTE
 
 
 class Last(NamedTuple):
-    """A run's last word: how it ended and which reviews it opened, as the event of this number."""
+    """A run's last word: how it ended and which reviews it opened, as the event of this number.
+
+    `values` is JSON for the run's webhook; None: it has none.
+    """
 
     run: Begun
     ending: Ending
     seq: int
     reviews: Sequence[Mapping[str, Any]] = ()
+    values: str | None = None
 
 
 async def begin(conn: AsyncConnection[Any], run_ids: Sequence[UUID]) -> list[Begun | None]:
@@ -54,7 +59,7 @@ async def end_each(conn: AsyncConnection[Any], lasts: Sequence[Last]) -> list[Ev
     """
     data = [_told(last) for last in lasts]
     cur = await conn.execute(
-        _END,
+        _END if all(last.values is None for last in lasts) else _END_NOTING,
         {
             "run_ids": array("uuid", [last.run.run_id for last in lasts]),
             "epochs": array("integer", [last.run.epoch for last in lasts]),
@@ -64,6 +69,7 @@ async def end_each(conn: AsyncConnection[Any], lasts: Sequence[Last]) -> list[Ev
             "data": array("text", data),
             "thread_statuses": array("text", [last.ending.thread_status for last in lasts]),
             "outcomes": array("text", [last.ending.outcome for last in lasts]),
+            "values": array("text", [last.values for last in lasts]),
         },
     )
     ended = {row["run_id"] for row in await cur.fetchall()}
@@ -102,17 +108,26 @@ _BEGIN = """
             SELECT 1 FROM checkpoints c WHERE c.thread_id = r.tenant_id || ':' || r.thread_id
         ) AS new_thread
 """
-_END = """
+_ENDED = """
     WITH last AS (
         SELECT l.*, r.tenant_id, r.thread_id
         FROM unnest(%(run_ids)s::uuid[], %(epochs)s::integer[], %(statuses)s::text[], %(errors)s::jsonb[],
-                    %(seqs)s::integer[], %(data)s::text[], %(thread_statuses)s::text[], %(outcomes)s::text[])
-             AS l (run_id, epoch, status, error, seq, data, thread_status, outcome)
+                    %(seqs)s::integer[], %(data)s::text[], %(thread_statuses)s::text[], %(outcomes)s::text[],
+                    %(values)s::text[])
+             AS l (run_id, epoch, status, error, seq, data, thread_status, outcome, run_values)
         JOIN runs r ON r.run_id = l.run_id AND r.epoch = l.epoch AND r.status = 'running' AND r.cancel IS NULL
         ORDER BY r.run_id FOR UPDATE OF r
     ), ended AS (
         UPDATE runs r SET status = l.status, error = l.error, ended_at = now()
         FROM last l WHERE r.run_id = l.run_id
+"""
+_NOTED = (
+    """
+        RETURNING CASE WHEN l.run_values IS NOT NULL THEN to_jsonb(r) END AS run, l.run_values
+    ), noted AS ("""
+    + NOTE
+)
+_TOLD = """
     ), told AS (
         INSERT INTO run_events (run_id, seq, tenant_id, event, data)
         SELECT run_id, seq, tenant_id, 'run', data FROM last
@@ -124,3 +139,5 @@ _END = """
                          active_runs = t.active_runs - 1, outcome = coalesce(l.outcome, t.outcome), updated_at = now()
     FROM last l WHERE t.thread_id = l.thread_id RETURNING l.run_id
 """
+_END = _ENDED + _TOLD
+_END_NOTING = _ENDED + _NOTED + _TOLD

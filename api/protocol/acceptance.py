@@ -53,6 +53,8 @@ async def accept(engine: Engine, request: Request) -> dict[str, Any]:
     if actor.roles <= {Role.AUDITOR}:
         raise Forbidden("an auditor reads and changes nothing")
     body.refuse_not_served()
+    if body.webhook is not None:
+        engine.destinations.refuse(body.webhook)
     served, assistant_id = await _graph(engine, actor, body.assistant_id)
     thread_id = request.thread_id or uuids.uuid7()
     run = await _new_run(engine, request, served, (thread_id, assistant_id))

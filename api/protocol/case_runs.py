@@ -47,7 +47,9 @@ def options_of(body: StatelessRunBody) -> RunOptions:
     command = None
     if body.command is not None and body.command.resume is None:
         command = body.command.model_dump(exclude_unset=True)
-    return RunOptions(stream_modes=body.modes(), stream_subgraphs=body.stream_subgraphs, command=command)
+    return RunOptions(
+        stream_modes=body.modes(), stream_subgraphs=body.stream_subgraphs, command=command, webhook=body.webhook
+    )
 
 
 async def input_of(engine: Engine, workflow: Workflow, actor: Actor, body: StatelessRunBody) -> Any:

@@ -154,7 +154,7 @@ async def _open_thread(conn: AsyncConnection[Any], cron: Cron, served: Served) -
 
 def _options(served: Served, wanted: RunBody) -> RunOptions:
     if served.workflow is not None:
-        return RunOptions(stream_modes=("task", *wanted.modes()))
+        return RunOptions(stream_modes=("task", *wanted.modes()), webhook=wanted.webhook)
     return options_of(wanted)
 
 

@@ -9,6 +9,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from api.protocol.json_values import Json, JsonObject, Text
 from api.protocol.run_schema import Modes, Nodes, RunBody, SentConfig
 from api.protocol.schema import Limit, Offset, SortOrder
+from api.webhooks.destinations import WebhookUrl
 from db.crons import OnCompletion, SortBy
 from db.runs import Multitask
 
@@ -35,7 +36,7 @@ class _Run(BaseModel):
     stream_resumable: bool | None = None
     durability: Literal["sync", "async", "exit"] | None = None
     multitask_strategy: Multitask | None = None
-    webhook: Any = None
+    webhook: WebhookUrl | None = None
     metadata: JsonObject | None = None
     timezone: Text | None = None
     end_time: AwareDatetime | None = None

@@ -178,7 +178,10 @@ async def _change(engine: Engine, actor: Actor, cron_id: UUID, body: CronPatchBo
 
 async def _checked(engine: Engine, actor: Actor, cron: Cron, served: Served) -> Cron:
     """With what becomes of its threads. Raises InvalidInput or Forbidden for what its runs would be refused for."""
-    request = check(served, run_of(cron.payload, cron.assistant_id))
+    wanted = run_of(cron.payload, cron.assistant_id)
+    request = check(served, wanted)
+    if wanted.webhook is not None:
+        engine.destinations.refuse(wanted.webhook)
     if cron.thread_id is not None:
         if served.workflow is not None:
             raise InvalidInput("thread_id", f"a cron of {served.name} starts a new case each time, on no thread")

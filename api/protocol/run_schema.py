@@ -9,12 +9,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from api.protocol.json_values import Json, JsonObject, Text
 from api.protocol.streams import SdkMode
 from api.serving import RunOptions
+from api.webhooks.destinations import WebhookUrl
 from db.errors import InvalidInput
 from db.runs import Multitask
 
 MAX_DELAY_S = 366 * 24 * 3600
 NOT_SERVED = {
-    "webhook": "webhooks are not served: follow the run's stream, or join it",
     "feedback_keys": "feedback keys are a service of LangSmith, and not served",
     "langsmith_tracer": "tracing to LangSmith is set by the server's environment, not by a run",
 }
@@ -73,7 +73,7 @@ class StatelessRunBody(BaseModel):
     durability: Literal["sync", "async", "exit"] | None = None
     checkpoint_during: bool | None = Field(None, deprecated=True)
     if_not_exists: Literal["create", "reject"] = "reject"
-    webhook: Any = None
+    webhook: WebhookUrl | None = Field(None, description="told of the run's end, by a signed POST")
     feedback_keys: Any = None
     langsmith_tracer: Any = None
 
@@ -135,6 +135,7 @@ def options_of(body: StatelessRunBody) -> RunOptions:
         context=body.context,
         command=None if body.command is None else body.command.model_dump(exclude_unset=True),
         checkpoint=None if stateful is None else stateful.forked_from(),
+        webhook=body.webhook,
     )
 
 

@@ -26,6 +26,9 @@ STATUS: Mapping[Status, SdkStatus] = {
 }
 
 
+_CANCELLED = {"interrupt": "UserInterrupt", "rollback": "UserRollback"}
+
+
 class RunView(TypedDict):
     """The SDK's `Run`; behind `cancel_reason`, what we know besides. A run that waits for the bank is `pending`."""
 
@@ -64,6 +67,16 @@ def run_view(run: Run) -> dict[str, Any]:
         "started_at": run.started_at,
         "ended_at": run.ended_at,
     }
+
+
+def error_view(run: Mapping[str, Any]) -> dict[str, str] | None:
+    """What went wrong, as the SDK words it, of a run that ended with this status, error and cancel; None: nothing."""
+    if run["status"] == "success":
+        return None
+    if run["status"] == "cancelled":
+        return {"error": _CANCELLED[run.get("cancel", "interrupt")], "message": "the run was cancelled"}
+    error = run.get("error") or {}
+    return {"error": error.get("type", "Error"), "message": error.get("detail", "the run failed")}
 
 
 def new_run_view(run: NewRun, created_at: datetime) -> dict[str, Any]:

@@ -3,12 +3,12 @@
 import asyncio
 from collections.abc import AsyncIterator, Collection, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
 import orjson
 
 from api.bootstrap import Engine
+from api.protocol.run_views import error_view
 from api.protocol.snapshots import snapshot_of
 from api.protocol.state import encoded
 from api.protocol.streams import final
@@ -22,7 +22,6 @@ from db.runs import ACTIVE
 from db.stopping import Stop
 
 PING_S = 5.0
-_ERRORS = {"interrupt": "UserInterrupt", "rollback": "UserRollback"}
 
 
 @dataclass(slots=True)
@@ -65,7 +64,7 @@ class Watch:
         told = orjson.loads(last.data)
         if told["status"] != "success":
             self.engine.results.take(self.run_id)
-            return orjson.dumps({"__error__": _error(told)})
+            return orjson.dumps({"__error__": error_view(told)})
         kept = self.engine.results.take(self.run_id)
         if kept is not None:
             return kept
@@ -150,7 +149,7 @@ def _frames(event: Event, modes: Collection[str] | None) -> Iterator[bytes]:
                 event.seq, "metadata", orjson.dumps({"run_id": told["run_id"], "attempt": told.get("attempt", 1)})
             )
         elif told["status"] != "success":
-            yield _frame(event.seq, "error", orjson.dumps(_error(told)))
+            yield _frame(event.seq, "error", orjson.dumps(error_view(told)))
     elif event.event != "task" and (modes is None or _mode(event.event) in modes):
         yield _frame(event.seq, event.event, event.data.encode())
 
@@ -161,10 +160,3 @@ def _frame(seq: int, event: str, data: bytes) -> bytes:
 
 def _mode(event: str) -> str:
     return event.partition("|")[0].partition("/")[0]
-
-
-def _error(told: dict[str, Any]) -> dict[str, str]:
-    if told["status"] == "cancelled":
-        return {"error": _ERRORS[told.get("cancel", "interrupt")], "message": "the run was cancelled"}
-    error = told.get("error") or {}
-    return {"error": error.get("type", "Error"), "message": error.get("detail", "the run failed")}

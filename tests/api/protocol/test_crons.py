@@ -340,7 +340,7 @@ def test_what_a_case_would_refuse_is_refused_when_its_cron_is_made(
         ({"end_time": "2030-01-01T00:00:00"}, "end_time"),
         ({"input": {"a": "\x00"}}, "input"),
         ({"metadata": []}, "metadata"),
-        ({"webhook": "https://example.org/hook"}, "webhook"),
+        ({"webhook": "/internal/hook"}, "webhook"),
         ({"stream_mode": "everything"}, "stream_mode"),
         ({"durability": "never"}, "durability"),
         ({"multitask_strategy": "fight"}, "multitask_strategy"),

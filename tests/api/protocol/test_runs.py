@@ -137,8 +137,9 @@ async def test_option_that_is_not_served_is_refused(sdk: Sdk) -> None:
     client = sdk("client")
     thread_id = (await client.threads.create())["thread_id"]
 
-    with pytest.raises(httpx.HTTPStatusError, match="422"):
-        await client.runs.wait(thread_id, "echo", input={}, webhook="https://example.test/hook")
+    with pytest.raises(httpx.HTTPStatusError, match="feedback_keys"):
+        async for _ in client.runs.stream(thread_id, "echo", input={}, feedback_keys=["liked"]):
+            pass
 
     assert await client.runs.list(thread_id) == []
 
