@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from tools.rules.name_parts import CONFLICTS, WEIGHTS, Name, NameKind, Part, read_name
-from tools.rules.name_spelling import OTHER_FORM, SOUND_ALIKE, UNVOWELLED, How, edits_similarity
+from tools.rules.name_spelling import OTHER_FORM, SOUND_ALIKE, UNVOWELLED, How, edits_similarity, written_alike
 
 VERSION = "2026-01"
 THRESHOLD = 0.77
@@ -22,7 +22,7 @@ MISSING, CONFLICT = 0.25, 1.0
 INITIAL, JOINED = 0.8, 0.96
 OTHER_LEGAL_FORM, OTHER_NUMBER = 0.95, 0.75
 
-_JOINED_FROM_LETTERS = 4
+_JOINED_FROM_LETTERS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,9 +116,11 @@ def _similarity(one: Part, other: Part) -> tuple[float, How]:
         return SOUND_ALIKE, "sound"
     if one.forms & other.forms:
         return OTHER_FORM, "form"
-    if one.role == "particle":
+    if one.role == "particle" or (one.role == "patronymic") != (other.role == "patronymic"):
         return 0.0, "spelling"
     close = edits_similarity(one.folded, other.folded)
+    if close and not written_alike(one.text, other.text):
+        close = 0.0
     if not close and (one.unvowelled or other.unvowelled) and one.consonants and one.consonants == other.consonants:
         return UNVOWELLED, "unvowelled"
     return close, "spelling"
@@ -145,6 +147,7 @@ def _score(
     said_other = {other.parts[at].folded for match in matches for at in match.theirs}
     fewer, more = sorted((_missing(left[0], said_one), _missing(left[1], said_other)))
     conflict = min(_conflict(left[0]), _conflict(left[1])) + (_CHILD_OF_CHILD in remarks)
+    conflict += _beside_initials(one, other, matches, left)
     score = agreed / (total + MISSING * (more - fewer) + CONFLICT * conflict)
     for remark, factor in _FACTORS.items():
         score *= factor if remark in remarks else 1
@@ -155,6 +158,15 @@ def _identifies(one: Name, other: Name, match: _Match) -> bool:
     """Initials and particles alone name nobody."""
     says = [one.parts[at] for at in match.mine], [other.parts[at] for at in match.theirs]
     return match.how != "initial" and all(any(part.role != "particle" for part in side) for side in says)
+
+
+def _beside_initials(one: Name, other: Name, matches: list[_Match], left: tuple[list[Part], list[Part]]) -> float:
+    """Sergei G. Orlov may be Gennady, but then Sergei contradicts: who shortens one word writes out what matters."""
+    shortened = [match for match in matches if match.how == "initial"]
+    full = [sum(CONFLICTS[part.role] for part in parts if part.role in ("name", "common")) for parts in left]
+    by_one = any(one.parts[match.mine[0]].role == "initial" for match in shortened)
+    by_other = any(other.parts[match.theirs[0]].role == "initial" for match in shortened)
+    return (full[0] if by_one else 0.0) + (full[1] if by_other else 0.0)
 
 
 def _left(name: Name, matched: set[int]) -> list[Part]:

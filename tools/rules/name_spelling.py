@@ -17,6 +17,7 @@ from tools.rules.name_words import OTHER_FORMS
 
 SPELLING_FROM = 0.74
 """The least similarity of two parts that may be the same word: one edit in four letters, two in eight."""
+WRITTEN_FROM = 0.5
 SOUND_ALIKE, OTHER_FORM, UNVOWELLED = 0.97, 0.9, 0.85
 
 How = Literal["same", "sound", "spelling", "form", "initial", "joined", "unvowelled"]
@@ -68,6 +69,11 @@ def consonants(word: str) -> str:
 def edits_similarity(one: str, other: str) -> float:
     """Of two folded words: 1 less edits per letter of the longer; 0 below SPELLING_FROM."""
     return OSA.normalized_similarity(one, other, score_cutoff=SPELLING_FROM)
+
+
+def written_alike(one: str, other: str) -> bool:
+    """Whether two words that sound nearly alike are written alike at all: CIMEX and Siemens are not."""
+    return OSA.normalized_similarity(one, other) >= WRITTEN_FROM
 
 
 def nearby(word: str, words_by_length: Mapping[int, list[str]]) -> list[str]:
