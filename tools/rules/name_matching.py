@@ -3,9 +3,11 @@
 Each part finds its counterpart: the same word, one that sounds alike, another spelling, another form of the name,
 its initial, or the same letters joined or split otherwise. Order does not matter, except who is whose child.
 A part without counterpart costs little if the other name is only shorter, and all it weighs if the other name has
-something else in its place. THRESHOLD and the figures beside it were chosen once, on half of a published set of 409
-labelled pairs (halves by hash of the pair): F1 0.910 there, 0.836 on the half not looked at, 0.875 on all, at 0.1 ms
-a pair. `python -m tests.bench.bench_names` computes them again.
+something else in its place.
+
+THRESHOLD and the figures beside it were chosen once, on half of a published set of 409 labelled pairs (halves by hash
+of the pair): F1 0.910 there, 0.836 on the half not looked at, 0.875 on all, at 0.1 to 0.3 ms a pair.
+`python -m tests.bench.bench_names` computes them again.
 """
 
 from collections.abc import Iterator
