@@ -19,7 +19,7 @@ crash: $(READY)
 	$(BIN)/pytest -m slow
 
 bench: $(READY)
-	$(BIN)/python -m tests.bench.bench_loans
+	$(BIN)/python -m tests.bench
 
 check: $(READY)
 	$(BIN)/ruff format --check .
