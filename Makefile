@@ -19,7 +19,7 @@ crash: $(READY)
 	$(BIN)/pytest -m slow --ignore tests/test_endurance.py
 
 endurance: $(READY)
-	$(BIN)/pytest -m slow tests/test_endurance.py
+	$(BIN)/pytest -m slow -rP tests/test_endurance.py
 
 bench: $(READY)
 	$(BIN)/python -m tests.bench
