@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: up demo test check crash bench clean
+.PHONY: up demo test check crash endurance bench clean
 
 up: $(READY)
 	$(BIN)/countersign up
@@ -16,10 +16,13 @@ test: $(READY)
 	$(BIN)/pytest -m "not slow"
 
 crash: $(READY)
-	$(BIN)/pytest -m slow
+	$(BIN)/pytest -m slow --ignore tests/test_endurance.py
+
+endurance: $(READY)
+	$(BIN)/pytest -m slow -rP tests/test_endurance.py
 
 bench: $(READY)
-	$(BIN)/python -m tests.bench.bench_loans
+	$(BIN)/python -m tests.bench
 
 check: $(READY)
 	$(BIN)/ruff format --check .

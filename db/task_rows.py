@@ -46,7 +46,7 @@ TASKS = Table(
         SELECT task_id, tenant_id, thread_id, run_id, name, agent_name, input, started_at, status,
                result, error, attempts, ended_at
         FROM new_tasks
-        ON CONFLICT (task_id) DO UPDATE SET
+        ON CONFLICT (task_id, thread_id) DO UPDATE SET
             run_id = EXCLUDED.run_id, started_at = EXCLUDED.started_at, status = EXCLUDED.status,
             result = EXCLUDED.result, error = EXCLUDED.error, attempts = tasks.attempts + EXCLUDED.attempts,
             ended_at = EXCLUDED.ended_at

@@ -34,7 +34,8 @@ _SELECT = """SELECT k.task_id, k.thread_id, k.run_id, k.name, k.agent_name, k.st
 
 
 async def get(conn: AsyncConnection[Any], actor: Actor, task_id: UUID) -> Task:
-    found = await _select(conn, actor, "k.task_id = %(id)s", task_id)
+    """The latest of them, where a thread and its copy did the same task."""
+    found = await _select(conn, actor, "k.task_id = %(id)s ORDER BY k.started_at DESC", task_id)
     if not found:
         raise NotFound("task", task_id)
     return found[0]

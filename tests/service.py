@@ -7,9 +7,9 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -22,13 +22,14 @@ START_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """One running deployment. `processes` are named as they were started: `up`, or `api`, `worker` and so on."""
+    """One running deployment, and the processes that were started for it."""
 
     url: str
     database_url: str
     home: Path
     environment: dict[str, str]
     clients: ExitStack
+    started: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     def client(self, role: str, person: str | None = None) -> httpx.Client:
         """A client with a fresh key of this role; `person` sets who it belongs to."""
@@ -52,12 +53,14 @@ class Service:
     def start(self, *command: str, **more: str) -> subprocess.Popen[bytes]:
         """Starts `countersign COMMAND` against this deployment's database and bank."""
         with (self.home / f"{command[0]}.log").open("ab") as log:
-            return subprocess.Popen(
+            process = subprocess.Popen(
                 [sys.executable, "-m", "api.cli", *command],
                 env=self.environment | more,
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )
+        self.started.append(process)
+        return process
 
 
 def start_case(client: httpx.Client, application: dict[str, Any]) -> str:
@@ -100,8 +103,8 @@ def free_port() -> int:
 
 
 @contextmanager
-def service(database_url: str, home: Path, **environment: str) -> Iterator[Service]:
-    """`countersign up` on free ports, until the block is left."""
+def service(database_url: str, home: Path, commands: Sequence[str] = ("up",), **environment: str) -> Iterator[Service]:
+    """`countersign up`, or other commands, on free ports until the block is left; the first has the API."""
     port = free_port()
     served = Service(
         url=f"http://127.0.0.1:{port}",
@@ -118,14 +121,17 @@ def service(database_url: str, home: Path, **environment: str) -> Iterator[Servi
         | environment,
         clients=ExitStack(),
     )
-    process = served.start("up")
     try:
-        await_ok(served, process)
+        for command in commands:
+            served.start(command)
+        await_ok(served, served.started[0])
         with served.clients:
             yield served
     finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(timeout=30)
+        for process in served.started:
+            process.send_signal(signal.SIGTERM)
+        for process in served.started:
+            process.wait(timeout=30)
 
 
 def await_ok(served: Service, process: subprocess.Popen[bytes]) -> None:
@@ -139,4 +145,4 @@ def await_ok(served: Service, process: subprocess.Popen[bytes]) -> None:
             except httpx.ConnectError:
                 # It cannot tell us when it is ready; this is a pause between two looks, not a race's cure.
                 time.sleep(0.05)
-    raise AssertionError((served.home / "up.log").read_text()[-3000:])
+    raise AssertionError("\n".join(log.read_text()[-3000:] for log in served.home.glob("*.log")))

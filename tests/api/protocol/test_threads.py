@@ -263,6 +263,23 @@ async def test_copy_goes_its_own_way(sdk: Sdk) -> None:
     assert len(await client.threads.get_history(copied["thread_id"])) == 4
 
 
+async def test_copy_of_an_interrupted_thread_is_answered_for_itself(countersign: Service, sdk: Sdk) -> None:
+    """Its tasks have the original's ids, which LangGraph makes of the checkpoint's."""
+    client, own = sdk("client", "edsger"), countersign.client("client", "edsger")
+    thread_id = (await client.threads.create())["thread_id"]
+    await client.runs.wait(thread_id, "asking", input={"question": "why"})
+    copied: Any = await client.http.post(f"/threads/{thread_id}/copy", json=None)
+
+    for asked, answer in ((thread_id, "yes"), (copied["thread_id"], "no")):
+        state: Any = await client.runs.wait(asked, "asking", command={"resume": answer})
+        assert state["answer"] == answer
+
+    for asked in (thread_id, copied["thread_id"]):
+        ended = {task["name"]: task for task in own.get(f"/threads/{asked}/tasks").json()}
+        runs = {run["run_id"] for run in await client.runs.list(asked)}
+        assert (ended["ask"]["status"], ended["ask"]["run_id"] in runs) == ("done", True)
+
+
 async def test_prune_deletes_threads_or_all_but_their_latest_state(sdk: Sdk) -> None:
     client = sdk("operator")
     kept, gone = await answered(client, "why"), await answered(client, "how")
