@@ -36,7 +36,7 @@ class Settings(BaseSettings):
     )
     tenant: str = Field("demo", validation_alias="COUNTERSIGN_TENANT", description="tenant of keys made here")
     worker_concurrency: PositiveInt = Field(
-        32, validation_alias="COUNTERSIGN_WORKER_CONCURRENCY", description="runs that one worker drives at once"
+        100, validation_alias="COUNTERSIGN_WORKER_CONCURRENCY", description="runs that one worker drives at once"
     )
     pool_size: PositiveInt = Field(
         10, validation_alias="COUNTERSIGN_POOL_SIZE", description="database connections of one process"

@@ -158,8 +158,8 @@ class Queue:
 
     @contextmanager
     def claim(self) -> Iterator[Claim]:
-        """Round the transaction that accepts a run: with a hand free and nothing else under way on its thread, it is
-        begun here at once. A claim that is lost with the transaction's answer `recover` finds."""
+        """Round the transaction that accepts a run: with a hand free, no job waiting and nothing under way on the
+        thread, it is begun here at once. A claim that is lost with the transaction's answer `recover` finds."""
         is_free = not self._stop.is_set() and self._jobs.is_idle()
         claim = Claim(self._jobs.worker_id if is_free else None)
         self._jobs.free -= is_free
@@ -169,6 +169,8 @@ class Queue:
             self._jobs.free += is_free
         if claim.job is not None:
             self._jobs.hand_over(claim.job, claim.begun)
+        elif not is_free:
+            self._jobs.may_have_more = True
 
     def done(self, run_id: UUID) -> None:
         """The run's job ended with the run itself, in the same statement."""
@@ -254,7 +256,8 @@ class _Jobs(JobManager):
         self.handed: dict[int | None, Any] = {}
         self.worker_id: int | None = None
         self._fetched: deque[Job] = deque()
-        self._may_have_more = True
+        self.may_have_more = True
+        self._announced = 0
         self._fetched_at = 0.0
         self._wake: NotificationCallback | None = None
 
@@ -270,7 +273,9 @@ class _Jobs(JobManager):
         return [job.id for job in self._fetched if job.id is not None]
 
     def is_idle(self) -> bool:
-        return self.worker_id is not None and self._wake is not None and self.free > len(self._fetched)
+        """Whether a hand is free, and no job waits for one: what comes later must not pass it."""
+        is_free = self.worker_id is not None and self._wake is not None and self.free > len(self._fetched)
+        return is_free and not self.may_have_more
 
     def hand_over(self, job: Job, handed: Any) -> None:
         assert self._wake is not None
@@ -292,7 +297,8 @@ class _Jobs(JobManager):
         self, *, on_notification: NotificationCallback, queues: Iterable[str] | None = None
     ) -> None:
         async def hear(*, channel: str, notification: Notification) -> None:
-            self._may_have_more = True
+            self.may_have_more = True
+            self._announced += 1
             await on_notification(channel=channel, notification=notification)
 
         self._wake = on_notification
@@ -312,8 +318,8 @@ class _Jobs(JobManager):
         What is announced during a fetch may not be in it, and Procrastinate forgets that it was: so it asks again.
         """
         now = asyncio.get_running_loop().time()
-        while not self._fetched and (self._may_have_more or now >= self._fetched_at + POLL_S):
-            self._may_have_more, self._fetched_at = False, now
+        while not self._fetched and (self.may_have_more or now >= self._fetched_at + POLL_S):
+            announced, self._fetched_at = self._announced, now
             try:
                 fetched = await self._fetch(queues, worker_id)
             except ConnectorException as exc:
@@ -323,7 +329,7 @@ class _Jobs(JobManager):
                 _log.warning("no jobs can be fetched: %s", exc.__cause__)
                 break
             self._fetched.extend(fetched)
-            self._may_have_more |= bool(fetched)
+            self.may_have_more = bool(fetched) or self._announced > announced
         return self._fetched.popleft() if self._fetched else None
 
     async def _fetch(self, queues: Iterable[str] | None, worker_id: int) -> list[Job]:

@@ -78,6 +78,23 @@ async def test_thread_whose_last_job_is_not_gone_yet_is_not_claimed(database_url
     assert claim.job is None
 
 
+async def test_run_that_waits_for_a_hand_is_not_passed_by_later_ones(database_url: str, pool: Pool) -> None:
+    async with worker(database_url, concurrency=1) as work:
+        first, second = [await accept(pool, work.queue, await new_thread(pool)) for _ in range(2)]
+        assert (await work.next())[0] == first
+        work.go_on.set()
+
+        claimed = []
+        async with asyncio.timeout(SOON_S):
+            while work.driven.empty():
+                with work.queue.claim() as claim:
+                    claimed.append(claim.worker_id)
+                await asyncio.sleep(0)
+
+        assert await work.next() == (second, None)
+        assert set(claimed) == {None}
+
+
 class Work:
     """A worker whose first run stays under way until it is told to go on."""
 
@@ -96,10 +113,10 @@ class Work:
 
 
 @asynccontextmanager
-async def worker(database_url: str) -> AsyncIterator[Work]:
+async def worker(database_url: str, concurrency: int = 4) -> AsyncIterator[Work]:
     work = Work(database_url)
     async with work.queue:
-        working = asyncio.create_task(work.queue.work(concurrency=4, drain_s=1))
+        working = asyncio.create_task(work.queue.work(concurrency, drain_s=1))
         async with asyncio.timeout(SOON_S):
             while not _is_free(work.queue):  # noqa: ASYNC110  nobody tells when the worker listens
                 await asyncio.sleep(LOOK_AGAIN_S)

@@ -1,6 +1,7 @@
 """Webhooks of runs, asked for with LangGraph's own client and received by a server of the test's own."""
 
 import asyncio
+import socket
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
@@ -397,9 +398,8 @@ async def test_receiver_that_answers_nothing_holds_nobody_else_up(
 ) -> None:
     """Of one that does not, there is more to be told than is sent at one time in all."""
     client = sdk("client")
-    silent = await asyncio.start_server(lambda *_: asyncio.sleep(60), "127.0.0.2", 0)
-    async with silent:
-        port = silent.sockets[0].getsockname()[1]
+    with socket.create_server(("127.0.0.2", 0), backlog=128) as silent:
+        port = silent.getsockname()[1]
         batch: Any = [
             {"assistant_id": "echo", "input": {"question": "why?"}, "webhook": f"http://127.0.0.2:{port}/{n}"}
             for n in range(80)
