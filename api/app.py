@@ -7,10 +7,20 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from fastapi import FastAPI
+from fastapi.routing import APIRoute
 
 from api import errors
 from api.bootstrap import open_engine
-from api.protocol import assistants, crons, info, run_control, runs, store, thread_states
+from api.protocol import (
+    assistants,
+    crons,
+    info,
+    run_control,
+    runs,
+    store,
+    thread_states,
+    thread_streams,
+)
 from api.protocol import threads as sdk_threads
 from api.routes import agents, health, keys, lending, reviews, threads, workflows
 from api.settings import Settings
@@ -18,6 +28,7 @@ from api.strict import LimitedBody
 
 OUR_ROUTES = (workflows, threads, reviews, lending, agents, keys, health)
 SDK_ROUTES = (store, crons, info, assistants, sdk_threads, runs, run_control, thread_states)
+STREAM_ROUTES = (thread_streams,)
 DESCRIPTION = """Agents propose, rules decide, people countersign, the ledger moves exactly once.
 
 Start a case under `workflows`, follow it under `threads`, answer what waits for you under `reviews`."""
@@ -56,10 +67,10 @@ def create_app(settings: Settings, database_url: str, *, with_worker: bool) -> F
     )
     app.add_middleware(LimitedBody)
     errors.install(app)
-    routers = [routes.router() for routes in (*OUR_ROUTES, *SDK_ROUTES)]
+    routers = [routes.router() for routes in (*OUR_ROUTES, *SDK_ROUTES, *STREAM_ROUTES)]
     for router in routers:
         app.include_router(router)
-    app.state.routes = [route for router in routers for route in router.routes]
+    app.state.routes = [route for router in routers for route in router.routes if isinstance(route, APIRoute)]
     return app
 
 

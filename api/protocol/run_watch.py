@@ -89,7 +89,7 @@ class Watch:
                 if event is None:
                     yield b"event: end\ndata: null\n\n"
                     return
-                for frame in _frames(event, self.modes):
+                for frame in frames(event, event.seq, self.modes):
                     yield frame
                 upcoming = asyncio.ensure_future(anext(events, None))
         finally:
@@ -142,21 +142,21 @@ def modes_of(asked: Sequence[str]) -> frozenset[str] | None:
     return frozenset("messages" if mode == "messages-tuple" else mode for mode in modes) or None
 
 
-def _frames(event: Event, modes: Collection[str] | None) -> Iterator[bytes]:
+def frames(event: Event, number: int, modes: Collection[str] | None) -> Iterator[bytes]:
+    """As server-sent events under this number, if it is of these modes."""
     if event.event == "run":
         told = orjson.loads(event.data)
         if told["status"] in ("pending", "waiting"):
-            yield _frame(
-                event.seq, "metadata", orjson.dumps({"run_id": told["run_id"], "attempt": told.get("attempt", 1)})
-            )
+            begun = {"run_id": told["run_id"], "attempt": told.get("attempt", 1)}
+            yield frame_of(number, "metadata", orjson.dumps(begun))
         elif told["status"] != "success":
-            yield _frame(event.seq, "error", orjson.dumps(_error(told)))
+            yield frame_of(number, "error", orjson.dumps(_error(told)))
     elif event.event != "task" and (modes is None or _mode(event.event) in modes):
-        yield _frame(event.seq, event.event, event.data.encode())
+        yield frame_of(number, event.event, event.data.encode())
 
 
-def _frame(seq: int, event: str, data: bytes) -> bytes:
-    return b"id: %d\nevent: %s\ndata: %s\n\n" % (seq, event.encode(), data)
+def frame_of(number: int, event: str, data: bytes) -> bytes:
+    return b"id: %d\nevent: %s\ndata: %s\n\n" % (number, event.encode(), data)
 
 
 def _mode(event: str) -> str:
