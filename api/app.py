@@ -18,6 +18,8 @@ from api.protocol import (
     run_control,
     runs,
     store,
+    thread_protocol,
+    thread_sockets,
     thread_states,
     thread_streams,
 )
@@ -28,7 +30,7 @@ from api.strict import LimitedBody
 
 OUR_ROUTES = (workflows, threads, reviews, lending, agents, keys, health)
 SDK_ROUTES = (store, crons, info, assistants, sdk_threads, runs, run_control, thread_states)
-STREAM_ROUTES = (thread_streams,)
+STREAM_ROUTES = (thread_streams, thread_protocol, thread_sockets)
 DESCRIPTION = """Agents propose, rules decide, people countersign, the ledger moves exactly once.
 
 Start a case under `workflows`, follow it under `threads`, answer what waits for you under `reviews`."""
