@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from fastapi import FastAPI
+from fastapi.middleware.cors import CORSMiddleware
 from fastapi.routing import APIRoute
 
 from api import errors
@@ -31,6 +32,8 @@ from api.strict import LimitedBody
 OUR_ROUTES = (workflows, threads, reviews, lending, agents, keys, health)
 SDK_ROUTES = (store, crons, info, assistants, sdk_threads, runs, run_control, thread_states)
 STREAM_ROUTES = (thread_streams, thread_protocol, thread_sockets)
+READABLE = ("Content-Location", "Location", "X-Pagination-Total", "X-Pagination-Next", "Retry-After")
+"""Headers of ours that pages of other origins need to see. Keys travel in headers: there are no cookies to allow."""
 DESCRIPTION = """Agents propose, rules decide, people countersign, the ledger moves exactly once.
 
 Start a case under `workflows`, follow it under `threads`, answer what waits for you under `reviews`."""
@@ -68,6 +71,15 @@ def create_app(settings: Settings, database_url: str, *, with_worker: bool) -> F
         redirect_slashes=False,
     )
     app.add_middleware(LimitedBody)
+    if origins := settings.allowed_origins():
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=origins,
+            allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
+            allow_headers=["*"],
+            expose_headers=READABLE,
+            max_age=600,
+        )
     errors.install(app)
     routers = [routes.router() for routes in (*OUR_ROUTES, *SDK_ROUTES, *STREAM_ROUTES)]
     for router in routers:

@@ -22,6 +22,7 @@ from db.runs import ACTIVE
 from db.stopping import Stop
 
 PING_S = 5.0
+FROM_THE_FIRST = ("-", "-1")
 _ERRORS = {"interrupt": "UserInterrupt", "rollback": "UserRollback"}
 
 
@@ -128,8 +129,8 @@ def metadata(run_id: UUID | str, attempt: int = 1) -> bytes:
 
 
 def after(last_event_id: str | None) -> int:
-    """The number of the last event seen."""
-    if not last_event_id:
+    """The number of the last event seen. `-1`, which `useStream` sends, and `-` stand before the first."""
+    if not last_event_id or last_event_id in FROM_THE_FIRST:
         return -1
     if not last_event_id.isdecimal() or len(last_event_id) > 9:
         raise InvalidInput("Last-Event-ID", f"{last_event_id!r} is not an id of this stream")

@@ -15,7 +15,7 @@ from api.auth import Caller, TheEngine
 from api.bootstrap import Engine
 from api.errors import responses
 from api.protocol.run_responses import EVENT_STREAM
-from api.protocol.run_watch import frame_of, frames
+from api.protocol.run_watch import FROM_THE_FIRST, frame_of, frames
 from api.protocol.snapshots import snapshot_of
 from api.protocol.state import encoded, thread_state
 from api.protocol.thread_feed import ThreadFeed, from_now, kept_alive
@@ -72,7 +72,7 @@ async def _feed(engine: Engine, actor: Actor, thread_id: UUID, last_event_id: st
         return await from_now(engine, actor, thread_id)
     async with engine.pool.connection() as conn:
         await threads.get(conn, actor, thread_id)
-    if last_event_id == "-":
+    if last_event_id in FROM_THE_FIRST:
         return ThreadFeed(engine, actor, thread_id)
     if not last_event_id.isdecimal() or int(last_event_id) > MAX_NUMBER:
         raise InvalidInput("Last-Event-ID", f"{last_event_id!r} is not an id of this stream, nor `-`")
