@@ -9,7 +9,7 @@ from langgraph.types import Interrupt, StreamMode
 from api.protocol.state import checkpoint_of, interrupt_of, plain_thread_id
 
 SdkMode = Literal[
-    "values", "updates", "messages", "messages-tuple", "custom", "debug", "tasks", "checkpoints", "events"
+    "values", "updates", "messages", "messages-tuple", "custom", "debug", "tasks", "checkpoints", "events", "tools"
 ]  # fmt: skip
 Told = tuple[str, Any]
 """An event's name and data."""

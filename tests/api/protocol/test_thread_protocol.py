@@ -103,6 +103,15 @@ async def test_tool_calls_are_told_with_input_and_output(sdk: Sdk) -> None:
         assert (await call.output)["content"] == "sunny in Bern"
 
 
+async def test_tool_calls_are_told_to_who_streams_one_run_as_well(sdk: Sdk) -> None:
+    streamed = sdk("client").runs.stream(None, "chatting", input=saying("weather in Bern"), stream_mode="tools")
+
+    told = [part.data for part in await all_of(streamed) if part.event == "tools"]
+
+    assert [one["event"] for one in told] == ["tool-started", "tool-finished"]
+    assert told[1]["output"]["content"] == "sunny in Bern"
+
+
 async def test_question_is_told_and_answered(sdk: Sdk) -> None:
     async with sdk("client").threads.stream(assistant_id="asking") as thread:
         await thread.run.start(input=QUESTION)
