@@ -8,10 +8,23 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from fastapi import FastAPI
+from fastapi.middleware.cors import CORSMiddleware
+from fastapi.routing import APIRoute
 
 from api import errors
 from api.bootstrap import open_engine
-from api.protocol import assistants, crons, info, run_control, runs, store, thread_states
+from api.protocol import (
+    assistants,
+    crons,
+    info,
+    run_control,
+    runs,
+    store,
+    thread_protocol,
+    thread_sockets,
+    thread_states,
+    thread_streams,
+)
 from api.protocol import threads as sdk_threads
 from api.routes import agents, health, keys, lending, reviews, threads, webhooks, workflows
 from api.settings import Settings
@@ -20,6 +33,9 @@ from api.strict import LimitedBody
 OUR_ROUTES = (workflows, threads, reviews, lending, agents, keys, webhooks, health)
 SDK_ROUTES = (runs, sdk_threads, thread_states, run_control, assistants, store, crons, info)
 """The busiest first, for a request is matched with one route after the other."""
+STREAM_ROUTES = (thread_streams, thread_protocol, thread_sockets)
+READABLE = ("Content-Location", "Location", "X-Pagination-Total", "X-Pagination-Next", "Retry-After")
+"""Headers of ours that pages of other origins need to see. Keys travel in headers: there are no cookies to allow."""
 DESCRIPTION = """Agents propose, rules decide, people countersign, the ledger moves exactly once.
 
 Start a case under `workflows`, follow it under `threads`, answer what waits for you under `reviews`."""
@@ -60,10 +76,20 @@ def create_app(settings: Settings, database_url: str, *, with_worker: bool) -> F
         redirect_slashes=False,
     )
     app.add_middleware(LimitedBody)
+    if origins := settings.allowed_origins():
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=origins,
+            allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
+            allow_headers=["*"],
+            expose_headers=READABLE,
+            max_age=600,
+        )
     errors.install(app)
     # Not `include_router`, which has each request look through each router.
-    app.state.routes = [route for routes in (*SDK_ROUTES, *OUR_ROUTES) for route in routes.router().routes]
-    app.router.routes.extend(app.state.routes)
+    routes = [route for part in (*SDK_ROUTES, *STREAM_ROUTES, *OUR_ROUTES) for route in part.router().routes]
+    app.state.routes = [route for route in routes if isinstance(route, APIRoute)]
+    app.router.routes.extend(routes)
     return app
 
 

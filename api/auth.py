@@ -3,8 +3,10 @@
 import time
 from typing import Annotated
 
-from fastapi import Depends, HTTPException, Request
+from fastapi import Depends, HTTPException, Request, WebSocket
+from fastapi.requests import HTTPConnection
 from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
+from fastapi.security.utils import get_authorization_scheme_param
 
 from api.bootstrap import Engine
 from db import keys
@@ -31,12 +33,25 @@ async def actor_of(
 ) -> Actor:
     """Whoever sends `Authorization` is judged by it alone."""
     key = api_key if "Authorization" not in request.headers else bearer.credentials if bearer else None
+    return await _actor(request, key)
+
+
+async def actor_of_socket(websocket: WebSocket) -> Actor:
+    """By the headers of its handshake, as a request's. Raises HTTPException."""
+    scheme, given = get_authorization_scheme_param(websocket.headers.get("Authorization"))
+    bearer = given if scheme.lower() == "bearer" else None
+    return await _actor(
+        websocket, bearer if "Authorization" in websocket.headers else websocket.headers.get("x-api-key")
+    )
+
+
+async def _actor(connection: HTTPConnection, key: str | None) -> Actor:
     if not key:
         raise HTTPException(401, "no key: send `Authorization: Bearer <key>` or `x-api-key: <key>`")
-    trusted: dict[str, tuple[float, Actor]] = request.app.state.trusted
+    trusted: dict[str, tuple[float, Actor]] = connection.app.state.trusted
     until, actor = trusted.get(key, (0.0, None))
     if actor is None or until < time.monotonic():
-        actor = await _look_up(engine_of(request), key)
+        actor = await _look_up(connection.app.state.engine, key)
         if len(trusted) >= MOST_TRUSTED:
             trusted.clear()
         trusted[key] = (time.monotonic() + TRUSTED_S, actor)

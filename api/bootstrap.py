@@ -17,6 +17,7 @@ from api.settings import Settings
 from api.webhooks.deliverer import Deliverer
 from api.webhooks.destinations import Destinations
 from api.worker import Worker, drive
+from db.changes import Changes
 from db.checkpoints import Checkpoints
 from db.events import EventFeed
 from db.journal import Journal
@@ -40,6 +41,7 @@ class Engine:
     pool: Pool
     queue: Queue
     feed: EventFeed
+    changes: Changes
     bank: Bank
     store: Store
     served: dict[str, Served]
@@ -57,6 +59,7 @@ async def open_engine(settings: Settings, database_url: str) -> AsyncIterator[En
     async with AsyncExitStack() as stack:
         pool = await stack.enter_async_context(open_pool(database_url, max_size=settings.pool_size))
         feed = await stack.enter_async_context(EventFeed(pool, database_url))
+        changes = await stack.enter_async_context(Changes(pool, feed))
         journal = await stack.enter_async_context(Journal(pool))
         journal.on_events(feed.publish)
         bank = _bank(settings)
@@ -79,7 +82,9 @@ async def open_engine(settings: Settings, database_url: str) -> AsyncIterator[En
         chores = (clockwork.start_due, Expiry(pool, saver, served).sweep, deliverer.look)
         worker = Worker(pool, queue, driver, chores, stalled_after_s / 6)
         editing = asyncio.Semaphore(EDITS_AT_ONCE)
-        yield Engine(settings, pool, queue, feed, bank, store, served, worker, saver, editing, results, destinations)
+        yield Engine(
+            settings, pool, queue, feed, changes, bank, store, served, worker, saver, editing, results, destinations
+        )
 
 
 def _bank(settings: Settings) -> Bank:

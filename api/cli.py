@@ -165,6 +165,7 @@ def _with_graphs(config: Path | None) -> Settings:
 
 def _serve(settings: Settings, url: str, *, with_worker: bool, with_parent: bool = False) -> None:
     from api.app import create_app
+    from api.strict import MAX_BODY_BYTES
 
     _log_to_stderr(settings)
     config = uvicorn.Config(
@@ -174,6 +175,7 @@ def _serve(settings: Settings, url: str, *, with_worker: bool, with_parent: bool
         log_config=None,
         access_log=False,
         timeout_graceful_shutdown=SSE_GRACE_S,
+        ws_max_size=MAX_BODY_BYTES,
     )
     server = uvicorn.Server(config)
     if with_parent:

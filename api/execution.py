@@ -1,7 +1,7 @@
 """A graph driven on from wherever its run stopped. Task rows and events come from LangGraph's own stream, so workflows
 keep no books."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, cast
@@ -12,7 +12,7 @@ from langgraph.runtime import RunControl
 from langgraph.types import Command, Send, StateSnapshot
 
 from api.protocol.state import encoded
-from api.protocol.streams import Translation, final, without_interrupts
+from api.protocol.streams import MESSAGE_PARTS, Translation, final, without_interrupts
 from api.serving import Graph, Opening, RunOptions, Served
 from db import failpoints
 from db.journal import EVENTS, Event, Journal
@@ -87,7 +87,7 @@ class Execution:
                 else:
                     self._tell(*translation.of_event(event))
         else:
-            async for chunk in graph.astream(graph_input, config, **arguments):
+            async for chunk in graph.astream(graph_input, config, version=translation.version, **arguments):
                 self._take(served, options, translation, chunk)
         self._pass_failpoints()
         if not self.interrupts and _has_breakpoints(graph, options):
@@ -96,6 +96,8 @@ class Execution:
     def _config(self, options: RunOptions) -> RunnableConfig:
         run, given = self.run, options.merged_config()
         configurable = given["configurable"] | {"thread_id": f"{run.tenant_id}:{run.thread_id}"}
+        if MESSAGE_PARTS in options.stream_modes:
+            configurable["__pregel_stream_messages_v2"] = True
         metadata = given.get("metadata", {}) | {"run_id": str(run.run_id)}
         config: RunnableConfig = {**given, "configurable": configurable, "metadata": metadata, "run_id": run.run_id}  # type: ignore[typeddict-item]
         return config
@@ -124,7 +126,7 @@ class Execution:
 
     def _take(self, served: Served, options: RunOptions, translation: Translation, chunk: Any) -> None:
         """One chunk of LangGraph's stream: `(namespace, mode, value)`, without the namespace unless asked for."""
-        *around, mode, value = chunk
+        *around, mode, value = _chunk(chunk) if isinstance(chunk, dict) else chunk
         namespace = around[0] if around else ()
         if not namespace and mode == "tasks":
             tell = "task" in options.stream_modes
@@ -192,6 +194,16 @@ class Execution:
 
     def _event(self, event: str, value: Any) -> Event:
         return Event(self.run.run_id, self.next_seq(), self.run.tenant_id, event, _json(value))
+
+
+def _chunk(part: Mapping[str, Any]) -> tuple[Sequence[str], str, Any]:
+    """A chunk of LangGraph's newer streams as the older ones have it."""
+    value = part["data"]
+    if part["type"] == "values" and hasattr(value, "__dict__"):  # Of a schema that is a class.
+        value = dict(vars(value))
+    if part.get("interrupts"):
+        value = {**value, "__interrupt__": part["interrupts"]}
+    return part["ns"], part["type"], value
 
 
 def _config(config: Mapping[str, Any]) -> RunnableConfig:

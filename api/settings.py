@@ -1,5 +1,6 @@
 """Everything that can be set from outside: environment variables and `.env`, nothing else."""
 
+import re
 from pathlib import Path
 from typing import Annotated
 
@@ -54,6 +55,11 @@ class Settings(BaseSettings):
         validation_alias="COUNTERSIGN_DECISION_WAIT_S",
         description="longest wait of a call that answers when decided",
     )
+    cors_origins: str = Field(
+        "",
+        validation_alias="COUNTERSIGN_CORS_ORIGINS",
+        description="origins whose pages may call the API from a browser, with commas between; unset: none",
+    )
     webhook_allow: str = Field(
         "",
         validation_alias="COUNTERSIGN_WEBHOOK_ALLOW",
@@ -69,6 +75,18 @@ class Settings(BaseSettings):
         except ValueError as exc:
             raise ValueError(f"COUNTERSIGN_WEBHOOK_ALLOW: {exc}") from exc
         return entries
+
+    def allowed_origins(self) -> list[str]:
+        return [origin.strip() for origin in self.cors_origins.split(",") if origin.strip()]
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _origins(cls, origins: str) -> str:
+        """An origin with a path, or without its scheme, would match no browser's, and nobody would know why."""
+        for origin in filter(None, (one.strip() for one in origins.split(","))):
+            if origin != "*" and not re.fullmatch(r"https?://[^/\s]+", origin):
+                raise ValueError(f"COUNTERSIGN_CORS_ORIGINS: {origin!r} is no origin such as https://app.example.com")
+        return origins
 
     @field_validator("bootstrap_key")
     @classmethod

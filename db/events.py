@@ -44,7 +44,10 @@ async def last_seq(conn: AsyncConnection[Any], run_id: UUID) -> int | None:
 
 
 class EventFeed:
-    """`async with EventFeed(pool, database_url)`, then `follow` any number of runs."""
+    """`async with EventFeed(pool, database_url)`, then `follow` any number of runs.
+
+    `stirred` is set whenever anything is heard of any run, followed or not.
+    """
 
     def __init__(self, pool: AsyncConnectionPool[Any], database_url: str) -> None:
         self._pool = pool
@@ -52,6 +55,7 @@ class EventFeed:
         self._watchers: dict[UUID, set[_Watcher]] = defaultdict(set)
         self._news: set[UUID] = set()
         self._wake = asyncio.Event()
+        self.stirred = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> "EventFeed":
@@ -105,6 +109,7 @@ class EventFeed:
 
     def publish(self, events: Iterable[Event]) -> None:
         """Hands events that are already committed to whoever watches their runs in this process."""
+        self.stirred.set()
         for event in events:
             for watcher in self._watchers.get(event.run_id, ()):
                 if event.seq > watcher.next_seq:
@@ -130,6 +135,7 @@ class EventFeed:
             await asyncio.sleep(CATCH_UP_S)
 
     def _heard(self, payload: str) -> None:
+        self.stirred.set()
         try:
             news = [(UUID(run), int(seq)) for run, seq in orjson.loads(payload)]
         except (ValueError, TypeError):

@@ -4,7 +4,7 @@ not served here is refused."""
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from api.protocol.json_values import Json, JsonObject, Text
 from api.protocol.streams import SdkMode
@@ -42,6 +42,12 @@ class SentCommand(BaseModel):
     resume: Json = None
     update: JsonObject | list[tuple[Text, Json]] | None = None
     goto: Text | SentTarget | list[Text | SentTarget] | None = None
+
+    @field_validator("goto")
+    @classmethod
+    def _nowhere(cls, goto: Any) -> Any:
+        """`RemoteGraph` sends an empty list with every command."""
+        return goto or None
 
 
 class SentConfig(BaseModel):
@@ -122,7 +128,10 @@ def options_of(body: StatelessRunBody) -> RunOptions:
     """How a run of a team's own graph is driven; its assistant's config and context are added as it is accepted."""
     stateful = body if isinstance(body, RunBody) else None
     config = {} if body.config is None else body.config.model_dump(exclude_none=True)
-    configurable = {k: v for k, v in config.get("configurable", {}).items() if not k.startswith(_MACHINERY)}
+    given = config.get("configurable", {})
+    configurable = {k: v for k, v in given.items() if not k.startswith(_MACHINERY)}
+    if given.get(_RESUMING) is True:
+        configurable[_RESUMING] = True
     if stateful is not None and stateful.strict_resume:
         configurable["__pregel_strict_resume"] = True
     return RunOptions(
@@ -141,3 +150,5 @@ def options_of(body: StatelessRunBody) -> RunOptions:
 
 _MACHINERY = ("__", "checkpoint_", "thread_id")
 """Beginnings of the names in `configurable` that are the server's alone."""
+_RESUMING = "__pregel_resuming"
+"""But this, of a `RemoteGraph` whose caller is resumed: it goes on, and does not begin again with its input."""

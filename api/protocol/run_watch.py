@@ -22,6 +22,7 @@ from db.runs import ACTIVE
 from db.stopping import Stop
 
 PING_S = 5.0
+FROM_THE_FIRST = ("-", "-1")
 
 
 @dataclass(slots=True)
@@ -88,7 +89,7 @@ class Watch:
                 if event is None:
                     yield b"event: end\ndata: null\n\n"
                     return
-                for frame in _frames(event, self.modes):
+                for frame in frames(event, event.seq, self.modes):
                     yield frame
                 upcoming = asyncio.ensure_future(anext(events, None))
         finally:
@@ -127,8 +128,8 @@ def metadata(run_id: UUID | str, attempt: int = 1) -> bytes:
 
 
 def after(last_event_id: str | None) -> int:
-    """The number of the last event seen."""
-    if not last_event_id:
+    """The number of the last event seen. `-1`, which `useStream` sends, and `-` stand before the first."""
+    if not last_event_id or last_event_id in FROM_THE_FIRST:
         return -1
     if not last_event_id.isdecimal() or len(last_event_id) > 9:
         raise InvalidInput("Last-Event-ID", f"{last_event_id!r} is not an id of this stream")
@@ -141,21 +142,21 @@ def modes_of(asked: Sequence[str]) -> frozenset[str] | None:
     return frozenset("messages" if mode == "messages-tuple" else mode for mode in modes) or None
 
 
-def _frames(event: Event, modes: Collection[str] | None) -> Iterator[bytes]:
+def frames(event: Event, number: int, modes: Collection[str] | None) -> Iterator[bytes]:
+    """As server-sent events under this number, if it is of these modes."""
     if event.event == "run":
         told = orjson.loads(event.data)
         if told["status"] in ("pending", "waiting"):
-            yield _frame(
-                event.seq, "metadata", orjson.dumps({"run_id": told["run_id"], "attempt": told.get("attempt", 1)})
-            )
+            begun = {"run_id": told["run_id"], "attempt": told.get("attempt", 1)}
+            yield frame_of(number, "metadata", orjson.dumps(begun))
         elif told["status"] != "success":
-            yield _frame(event.seq, "error", orjson.dumps(error_view(told)))
+            yield frame_of(number, "error", orjson.dumps(error_view(told)))
     elif event.event != "task" and (modes is None or _mode(event.event) in modes):
-        yield _frame(event.seq, event.event, event.data.encode())
+        yield frame_of(number, event.event, event.data.encode())
 
 
-def _frame(seq: int, event: str, data: bytes) -> bytes:
-    return b"id: %d\nevent: %s\ndata: %s\n\n" % (seq, event.encode(), data)
+def frame_of(number: int, event: str, data: bytes) -> bytes:
+    return b"id: %d\nevent: %s\ndata: %s\n\n" % (number, event.encode(), data)
 
 
 def _mode(event: str) -> str:

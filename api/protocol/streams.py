@@ -1,7 +1,7 @@
 """LangGraph's stream in the words of its SDK: which modes a graph is asked for, and what each chunk is told as."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from langchain_core.messages import BaseMessage, BaseMessageChunk, message_chunk_to_message
 from langgraph.types import Interrupt, StreamMode
@@ -9,14 +9,17 @@ from langgraph.types import Interrupt, StreamMode
 from api.protocol.state import checkpoint_of, interrupt_of, plain_thread_id
 
 SdkMode = Literal[
-    "values", "updates", "messages", "messages-tuple", "custom", "debug", "tasks", "checkpoints", "events"
+    "values", "updates", "messages", "messages-tuple", "custom", "debug", "tasks", "checkpoints", "events", "tools"
 ]  # fmt: skip
 Told = tuple[str, Any]
 """An event's name and data."""
 
-_OF_MODE: dict[str, StreamMode] = {
+MESSAGE_PARTS, _REFERENCES = "message-parts", "checkpoint-references"
+THREAD_MODES = ("values", "updates", MESSAGE_PARTS, "tools", "custom", "tasks", _REFERENCES)
+"""What a run tells for the protocol of thread streams: messages in its parts, and checkpoints by their ids alone."""
+_OF_MODE: dict[str, str] = {
     "updates": "updates", "messages": "messages", "messages-tuple": "messages", "custom": "custom", "debug": "debug",
-    "checkpoints": "checkpoints",
+    "checkpoints": "checkpoints", "tools": "tools", MESSAGE_PARTS: "messages", _REFERENCES: "checkpoints",
 }  # fmt: skip
 _INTERRUPT = "__interrupt__"
 
@@ -35,14 +38,22 @@ class Translation:
         With `custom` LangGraph hands out a task's end before it stores the checkpoint made of it. Without, a worker
         killed in between would leave a task that is done and whose row says for ever that it is running.
         """
-        asked: set[StreamMode] = {_OF_MODE[mode] for mode in self._modes if mode in _OF_MODE}
+        asked = {_OF_MODE[mode] for mode in self._modes if mode in _OF_MODE}
         asked.add("custom")
-        return ["tasks", "values", *sorted(asked)]
+        # LangGraph knows `tools`, though its type does not.
+        return cast(list[StreamMode], ["tasks", "values", *sorted(asked)])
+
+    @property
+    def version(self) -> Literal["v1", "v2"]:
+        """Of LangGraph's chunks: only the newer ones have messages in parts."""
+        return "v2" if MESSAGE_PARTS in self._modes else "v1"
 
     def told(self, namespace: Sequence[str], mode: str, value: Any) -> Iterator[Told]:
         """The events of one chunk, for whoever watches."""
         if mode == "messages":
             yield from self._of_message(namespace, *value)
+        elif mode == "checkpoints" and _REFERENCES in self._modes:
+            yield self._name(mode, namespace), _reference(value)
         elif mode in self._modes:
             yield self._name(mode, namespace), _public(mode, value)
 
@@ -52,7 +63,10 @@ class Translation:
 
     def _of_message(self, namespace: Sequence[str], message: Any, metadata: Mapping[str, Any]) -> Iterator[Told]:
         metadata = _plain(metadata)
-        if "messages-tuple" in self._modes:
+        if MESSAGE_PARTS in self._modes:
+            if isinstance(message, dict):  # Whole messages are in `values`.
+                yield self._name("messages", namespace), message
+        elif "messages-tuple" in self._modes:
             yield self._name("messages", namespace), [message, metadata]
         elif isinstance(message, BaseMessage):
             known = self._messages.get(message.id)
@@ -108,6 +122,13 @@ def _of_checkpoint(payload: Mapping[str, Any]) -> dict[str, Any]:
         "metadata": _plain(payload.get("metadata") or {}),
         "tasks": [_of_task(task) for task in payload["tasks"]],
     }
+
+
+def _reference(payload: Mapping[str, Any]) -> dict[str, Any]:
+    metadata = payload.get("metadata") or {}
+    config, parent = checkpoint_of(payload["config"]), checkpoint_of(payload.get("parent_config"))
+    reference = {"id": config and config["checkpoint_id"], "step": metadata.get("step")}
+    return reference | {"source": metadata.get("source")} | ({"parent_id": parent["checkpoint_id"]} if parent else {})
 
 
 def _of_task(task: Mapping[str, Any]) -> dict[str, Any]:

@@ -24,3 +24,20 @@ def test_short_bootstrap_key_is_refused_by_name(monkeypatch: pytest.MonkeyPatch)
 
     with pytest.raises(ValueError, match="COUNTERSIGN_BOOTSTRAP_KEY"):
         Settings()
+
+
+def test_no_page_may_call_unless_its_origin_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("COUNTERSIGN_CORS_ORIGINS", raising=False)
+    unset = Settings().allowed_origins()
+    monkeypatch.setenv("COUNTERSIGN_CORS_ORIGINS", "https://a.example, http://localhost:3000")
+
+    assert unset == []
+    assert Settings().allowed_origins() == ["https://a.example", "http://localhost:3000"]
+
+
+@pytest.mark.parametrize("origin", ["a.example", "https://a.example/", "https://a.example/chat", "ftp://a.example"])
+def test_what_is_no_origin_is_refused_by_name(monkeypatch: pytest.MonkeyPatch, origin: str) -> None:
+    monkeypatch.setenv("COUNTERSIGN_CORS_ORIGINS", f"https://b.example,{origin}")
+
+    with pytest.raises(ValueError, match="COUNTERSIGN_CORS_ORIGINS"):
+        Settings()
