@@ -21,7 +21,8 @@ _bearer = HTTPBearer(auto_error=False, description="An API key made by `counters
 _api_key = APIKeyHeader(name="x-api-key", auto_error=False, description="The same key, as LangGraph's SDK sends it.")
 
 
-def engine_of(request: Request) -> Engine:
+async def engine_of(request: Request) -> Engine:
+    """Not `def`: that would have each request wait for a thread."""
     engine: Engine = request.app.state.engine
     return engine
 

@@ -256,7 +256,7 @@ _ACCEPT = (
                    SELECT jsonb_build_object('assistant', jsonb_build_object('config', a.config, 'context', a.context))
                    FROM assistants a WHERE a.tenant_id = %(tenant_id)s AND a.assistant_id = %(assistant_id)s
                ), '{}'), %(metadata)s, %(multitask)s, CASE WHEN claimed THEN 'running' ELSE 'pending' END,
-               claimed::integer, claimed::integer, CASE WHEN claimed THEN now() END
+               claimed::integer, claimed::integer, CASE WHEN claimed THEN clock_timestamp() END
         FROM thread RETURNING run_id, tenant_id, thread_id, created_at, status, options, workflow, workflow_version
     ), told AS (
         INSERT INTO run_events (run_id, seq, tenant_id, event, data)

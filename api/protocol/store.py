@@ -149,12 +149,12 @@ class Namespaces(BaseModel):
     namespaces: list[list[str]]
 
 
-def reader(actor: Caller) -> Actor:
+async def reader(actor: Caller) -> Actor:
     require(actor, *READERS)
     return actor
 
 
-def writer(actor: Caller) -> Actor:
+async def writer(actor: Caller) -> Actor:
     require(actor, *WRITERS)
     return actor
 
