@@ -15,13 +15,13 @@ from api.results import Results
 from api.serving import Served
 from api.settings import Settings
 from api.worker import Worker, drive
-from db.checkpoints import Checkpoints
 from db.events import EventFeed
 from db.journal import Journal
 from db.migrate import check_schema
 from db.pool import Pool, open_pool
 from db.queue import Queue
 from db.store import Store
+from db.tenant_checkpoints import TenantCheckpoints
 from tools.bank import Bank
 from tools.letter_facts import DEMO_CREDITOR
 
@@ -41,7 +41,7 @@ class Engine:
     store: Store
     served: dict[str, Served]
     worker: Worker
-    saver: Checkpoints
+    saver: TenantCheckpoints
     editing: asyncio.Semaphore
     results: Results
 
@@ -57,7 +57,7 @@ async def open_engine(settings: Settings, database_url: str) -> AsyncIterator[En
         journal.on_events(feed.publish)
         bank = _bank(settings)
         stack.push_async_callback(bank.aclose)
-        saver = Checkpoints(pool, journal)
+        saver = TenantCheckpoints(pool, journal)
         store = Store(pool)
         results = Results()
         served = all_served(settings.config, Backing(saver, store))
@@ -67,7 +67,7 @@ async def open_engine(settings: Settings, database_url: str) -> AsyncIterator[En
 
         stalled_after_s = settings.stalled_after_s
         queue = await stack.enter_async_context(Queue(database_url, drive_run, stalled_after_s=stalled_after_s))
-        driver = Driver(Surroundings(pool, journal, saver, store, queue, bank, DEMO_CREDITOR, served, results))
+        driver = Driver(Surroundings(pool, journal, saver, queue, bank, DEMO_CREDITOR, served, results))
         clockwork = Clockwork(pool, queue, served)
         chores = (clockwork.start_due, Expiry(pool, saver, served).sweep)
         worker = Worker(pool, queue, driver, chores, stalled_after_s / 6)

@@ -52,7 +52,7 @@ class NewRun:
 @dataclass(frozen=True, slots=True)
 class Begun:
     """A run as its worker takes it up; `next_seq` is the number of its next event. `new_thread`: no graph has run on
-    its thread before."""
+    its thread before. `asked`: ids of the questions that were open when it was first driven, if it answers any."""
 
     run_id: UUID
     tenant_id: str
@@ -70,6 +70,9 @@ class Begun:
     next_seq: int
     cancel: Literal["interrupt", "rollback"] | None
     new_thread: bool
+    assistant_id: UUID | None
+    metadata: dict[str, Any]
+    asked: list[str] | None
 
     @property
     def fence(self) -> Fence:

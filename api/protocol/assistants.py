@@ -30,6 +30,7 @@ from db.actor import Actor, Role
 from db.assistants import Assistant, Settings, Wanted
 from db.audit import Deed
 from db.errors import Conflict, InvalidInput, NotFound
+from db.tenancy import acting_for
 
 AssistantId = Annotated[str, Path(description="an assistant's id, or the name of a graph", max_length=255)]
 
@@ -171,15 +172,17 @@ def _graph(routes: APIRouter) -> None:
     ) -> dict[str, Any]:
         """Nodes and edges, to be drawn."""
         served, opening = await _to_be_shown(engine, actor, assistant_id)
-        async with served.opened(opening) as graph:
-            return await drawing(graph, xray)
+        with acting_for(actor.tenant_id):
+            async with served.opened(opening) as graph:
+                return await drawing(graph, xray)
 
     @routes.get("/{assistant_id}/schemas", responses=responses(404))
     async def get_schemas(assistant_id: AssistantId, actor: Caller, engine: TheEngine) -> dict[str, Any]:
         """JSON schemas of what the graph takes, holds and gives; null where it has no JSON schema."""
         served, opening = await _to_be_shown(engine, actor, assistant_id)
-        async with served.opened(opening) as graph:
-            return {"graph_id": served.name} | schemas(graph)
+        with acting_for(actor.tenant_id):
+            async with served.opened(opening) as graph:
+                return {"graph_id": served.name} | schemas(graph)
 
     async def get_subgraphs(
         assistant_id: AssistantId,
@@ -190,8 +193,9 @@ def _graph(routes: APIRouter) -> None:
     ) -> dict[str, dict[str, Any]]:
         """The schemas of the graphs within it, by namespace."""
         served, opening = await _to_be_shown(engine, actor, assistant_id)
-        async with served.opened(opening) as graph:
-            return await subgraph_schemas(graph, namespace, recurse=recurse)
+        with acting_for(actor.tenant_id):
+            async with served.opened(opening) as graph:
+                return await subgraph_schemas(graph, namespace, recurse=recurse)
 
     for path in ("/{assistant_id}/subgraphs", "/{assistant_id}/subgraphs/{namespace}"):
         routes.add_api_route(path, get_subgraphs, methods=["GET"], responses=responses(404))

@@ -151,7 +151,7 @@ def _frames(event: Event, modes: Collection[str] | None) -> Iterator[bytes]:
             )
         elif told["status"] != "success":
             yield _frame(event.seq, "error", orjson.dumps(_error(told)))
-    elif event.event != "task" and (modes is None or _mode(event.event) in modes):
+    elif event.event not in ("task", "asked") and (modes is None or _mode(event.event) in modes):
         yield _frame(event.seq, event.event, event.data.encode())
 
 

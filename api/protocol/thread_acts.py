@@ -12,11 +12,11 @@ from psycopg import AsyncConnection
 
 from api.auth import require
 from api.bootstrap import Engine
-from api.protocol.state import saver_thread_id
 from db import audit, retention, threads
 from db.actor import Actor, Role
 from db.audit import Deed
 from db.errors import Conflict, Forbidden
+from db.tenant_checkpoints import saved_as
 from db.threads import NewThread, Thread
 
 
@@ -45,7 +45,7 @@ async def keep_latest(engine: Engine, actor: Actor, thread_id: UUID) -> None:
             raise Conflict(f"thread {thread_id} is busy")
         not_a_record(engine, thread, "it is a record and keeps its history")
         try:
-            await engine.saver.aprune([saver_thread_id(thread.tenant_id, thread_id)], strategy="keep_latest")
+            await engine.saver.aprune([saved_as(thread.tenant_id, thread_id)], strategy="keep_latest")
         except NotImplementedError as exc:
             raise Conflict(f"thread {thread_id} cannot be pruned: {exc}") from exc
         await audit.record(conn, Deed(actor.tenant_id, actor.person, "thread.pruned", {}, thread_id))
