@@ -1,0 +1,1 @@
+"""Graphs as teams write them, served from `langgraph.json` files."""
