@@ -55,7 +55,7 @@ class RunOptions:
 
     `stream_modes` are what its watchers are told: `task`, our own account of each node's work, or modes of LangGraph's
     SDK. `command` and `checkpoint` are as the SDK sends them; `assistant` is its config and context when the run was
-    accepted.
+    accepted. `ignored` tells the client what it asked for and nobody acts on.
     """
 
     stream_modes: tuple[str, ...] = ("task",)
@@ -68,6 +68,7 @@ class RunOptions:
     command: Mapping[str, Any] | None = None
     checkpoint: Mapping[str, Any] | None = None
     assistant: Mapping[str, Any] = field(default_factory=dict)
+    ignored: Mapping[str, str] | None = None
 
     def merged_config(self) -> dict[str, Any]:
         """The assistant's config, overridden by the run's own. Parameters given as `context` are `configurable` too."""

@@ -1,7 +1,7 @@
 """Accepting a run as LangGraph's SDK asks for it: of a team's own graph here, of a case in `case_runs`."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -89,6 +89,7 @@ async def _graph(engine: Engine, actor: Actor, assistant_id: str) -> tuple[Serve
 async def _new_run(engine: Engine, request: Request, served: Served, ids: tuple[UUID, UUID]) -> NewRun:
     body, actor, (thread_id, assistant_id) = request.body, request.actor, ids
     options = options_of(body) if served.workflow is None else case_runs.options_of(body)
+    options = replace(options, ignored=body.ignored())
     stored = {k: v for k, v in asdict(options).items() if v is not None}
     answers = body.command is not None and body.command.resume is not None
     delay_s = body.after_seconds or 0
