@@ -1,1 +1,0 @@
-"""Graphs as teams write them, served from `langgraph.json` files."""
