@@ -229,7 +229,8 @@ def _command(command: Mapping[str, Any]) -> Command[Any]:
 
 
 def _resumes(options: RunOptions) -> bool:
-    return options.command is not None and options.command.get("resume") is not None
+    """Whether the run answers, and no more: with `update` or `goto` an operator steers, too."""
+    return [key for key, value in (options.command or {}).items() if value is not None] == ["resume"]
 
 
 def _asks(state: StateSnapshot, interrupt_id: str) -> bool:
