@@ -18,7 +18,6 @@ from api.webhooks.deliverer import Deliverer
 from api.webhooks.destinations import Destinations
 from api.worker import Worker, drive
 from db.changes import Changes
-from db.checkpoints import Checkpoints
 from db.events import EventFeed
 from db.journal import Journal
 from db.migrate import check_schema
@@ -26,6 +25,7 @@ from db.pool import Pool, open_pool
 from db.queue import Queue
 from db.runs import Begun
 from db.store import Store
+from db.tenant_checkpoints import TenantCheckpoints
 from tools.bank import Bank
 from tools.letter_facts import DEMO_CREDITOR
 
@@ -46,7 +46,7 @@ class Engine:
     store: Store
     served: dict[str, Served]
     worker: Worker
-    saver: Checkpoints
+    saver: TenantCheckpoints
     editing: asyncio.Semaphore
     results: Results
     destinations: Destinations
@@ -64,7 +64,7 @@ async def open_engine(settings: Settings, database_url: str) -> AsyncIterator[En
         journal.on_events(feed.publish)
         bank = _bank(settings)
         stack.push_async_callback(bank.aclose)
-        saver = Checkpoints(pool, journal)
+        saver = TenantCheckpoints(pool, journal)
         store = Store(pool)
         results = Results()
         destinations = Destinations.allowing(settings.webhook_allow)
@@ -76,7 +76,7 @@ async def open_engine(settings: Settings, database_url: str) -> AsyncIterator[En
 
         stalled_after_s = settings.stalled_after_s
         queue = await stack.enter_async_context(Queue(database_url, drive_run, stalled_after_s=stalled_after_s))
-        around = Surroundings(pool, journal, saver, store, queue, bank, DEMO_CREDITOR, served, results, deliverer)
+        around = Surroundings(pool, journal, saver, queue, bank, DEMO_CREDITOR, served, results, deliverer)
         driver = Driver(around)
         clockwork = Clockwork(pool, queue, served)
         chores = (clockwork.start_due, Expiry(pool, saver, served).sweep, deliverer.look)

@@ -19,7 +19,6 @@ from api.webhooks.deliverer import Deliverer
 from db import audit, failpoints, reviews, runs, stopping, turns
 from db.actor import SYSTEM
 from db.audit import Deed
-from db.checkpoints import Checkpoints
 from db.errors import CountersignError, DatabaseUnavailable, StaleRun, Unavailable
 from db.grouping import Grouped
 from db.journal import Event, Journal
@@ -27,7 +26,8 @@ from db.pool import Pool, transaction
 from db.queue import Queue
 from db.reviews import Question
 from db.runs import MAX_ATTEMPTS, Begun, Ending, Pause
-from db.store import Store
+from db.tenancy import acting_for
+from db.tenant_checkpoints import TenantCheckpoints, saved_as
 from db.turns import Last
 from tools.bank import Bank
 from tools.context import Context
@@ -47,8 +47,7 @@ class Surroundings:
 
     pool: Pool
     journal: Journal
-    saver: Checkpoints
-    store: Store
+    saver: TenantCheckpoints
     queue: Queue
     bank: Bank
     creditor: Creditor
@@ -131,8 +130,8 @@ class Driver:
         served = self._around.served.get(run.workflow)
         if served is None or served.version != run.workflow_version:
             return _failed(CountersignError(f"no {run.workflow} version {run.workflow_version} is served here"))
-        with self._around.store.acting_for(run.tenant_id):
-            new_thread_id = f"{run.tenant_id}:{run.thread_id}" if run.new_thread else None
+        with acting_for(run.tenant_id):
+            new_thread_id = saved_as(run.tenant_id, run.thread_id) if run.new_thread else None
             async with self._around.saver.writing_as(run.fence, new_thread_id):
                 await execution.execute(served, None if served.workflow is None else self._context(run))
         if execution.interrupts or execution.paused:

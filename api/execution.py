@@ -11,13 +11,18 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.runtime import RunControl
 from langgraph.types import Command, Send, StateSnapshot
 
+from api import answers
 from api.protocol.state import encoded
-from api.protocol.streams import MESSAGE_PARTS, Translation, final, without_interrupts
+from api.protocol.streams import Translation, final, without_interrupts
+from api.run_config import config_of, context_of
 from api.serving import Graph, Opening, RunOptions, Served
 from db import failpoints
 from db.journal import EVENTS, Event, Journal
 from db.runs import Begun
 from db.task_rows import TASKS, TaskRow, TaskStatus
+
+_TAKEN: Any = object()
+"""All that the run answers was taken before its worker was lost."""
 
 
 @dataclass(slots=True)
@@ -35,6 +40,7 @@ class Execution:
     paused: bool = False
     values: Any = None
     _seq: int = -1
+    _resume: Any = None
     _kept: frozenset[str] = frozenset()
     _started: dict[str, TaskRow] = field(default_factory=dict)
     _finished: list[str] = field(default_factory=list)
@@ -53,17 +59,19 @@ class Execution:
     async def execute(self, served: Served, context: Any) -> None:
         """Raises what the graph raises. Afterwards `interrupts`, `values` and `outcome` say what it came to."""
         run, options = self.run, RunOptions(**self.run.options)
-        config = self._config(options)
         given = context if served.workflow is not None else options.merged_context()
-        opening = Opening("threads.create_run", config, given, run.started_by)
+        opening = Opening("threads.create_run", config_of(run, served, options), given, run.started_by)
         async with served.opened(opening) as graph:
             await self._drive(graph, served, options, opening)
 
     async def _drive(self, graph: Graph, served: Served, options: RunOptions, opening: Opening) -> None:
         run = self.run
-        state = None if run.epoch == 1 and run.interrupt_id is None else await graph.aget_state(_config(opening.config))
+        answers_by_id = served.workflow is None and _resumes(options) and options.checkpoint is None
+        state = None
+        if run.epoch > 1 or run.interrupt_id is not None or answers_by_id:
+            state = await graph.aget_state(_config(opening.config), subgraphs=answers_by_id and run.epoch > 1)
         if state is not None:
-            if not self._is_to_go_on(state):
+            if not self._is_to_go_on(state, options if answers_by_id else None):
                 return
             self._kept = frozenset(task.id for task in state.tasks if task.result is not None)
         graph_input, config = self._graph_input(state, options), _config(opening.config)
@@ -71,7 +79,7 @@ class Execution:
             config["configurable"] |= options.checkpoint
         translation = Translation(options.stream_modes, subgraphs=options.stream_subgraphs)
         arguments: dict[str, Any] = {
-            "context": opening.context,
+            "context": opening.context if served.workflow is not None else context_of(graph, opening.context),
             "stream_mode": translation.graph_modes(),
             "output_keys": graph.output_channels,
             "durability": options.durability,
@@ -93,28 +101,22 @@ class Execution:
         if not self.interrupts and _has_breakpoints(graph, options):
             self.paused = bool((await graph.aget_state(_config(opening.config))).next)
 
-    def _config(self, options: RunOptions) -> RunnableConfig:
-        run, given = self.run, options.merged_config()
-        configurable = given["configurable"] | {"thread_id": f"{run.tenant_id}:{run.thread_id}"}
-        if MESSAGE_PARTS in options.stream_modes:
-            configurable["__pregel_stream_messages_v2"] = True
-        metadata = given.get("metadata", {}) | {"run_id": str(run.run_id)}
-        config: RunnableConfig = {**given, "configurable": configurable, "metadata": metadata, "run_id": run.run_id}  # type: ignore[typeddict-item]
-        return config
-
     def _graph_input(self, state: StateSnapshot | None, options: RunOptions) -> Any:
         run = self.run
         if run.interrupt_id is not None and state is not None and _asks(state, run.interrupt_id):
             return Command(resume={run.interrupt_id: run.answer})
-        if state is not None and _was_taken(state, run):
+        if state is not None and (_was_taken(state, run) or self._resume is _TAKEN):
             return None
-        return run.input if options.command is None else _command(options.command)
+        if options.command is None:
+            return run.input
+        return _command(options.command if self._resume is None else {**options.command, "resume": self._resume})
 
-    def _is_to_go_on(self, state: StateSnapshot) -> bool:
+    def _is_to_go_on(self, state: StateSnapshot, answering: RunOptions | None) -> bool:
         """False if this run had already come to its end or its question before its worker was lost."""
         if self.run.interrupt_id is not None and _asks(state, self.run.interrupt_id):
             return True
-        if self.run.interrupt_id is None and not _was_taken(state, self.run):
+        is_new = self.run.interrupt_id is None and not _was_taken(state, self.run)
+        if is_new and (answering is None or self._is_to_answer(state, answering)):
             return True
         self.interrupts = [
             {"id": i.id, "value": i.value, "response_schema": i.response_schema} for i in state.interrupts
@@ -123,6 +125,21 @@ class Execution:
         self.outcome = state.values.get("outcome")
         # Not `next`: it names no task whose work is stored already, and that work is still to be taken into the state.
         return bool(state.tasks) and not self.interrupts
+
+    def _is_to_answer(self, state: StateSnapshot, options: RunOptions) -> bool:
+        """Whether anything that this run answers is still asked; from then on it is answered by its id."""
+        assert options.command is not None
+        resume, still = options.command["resume"], answers.open_questions(state)
+        asked = self.run.asked
+        if asked is None:
+            self.journal.add(self.run.fence, {EVENTS: [self._event("asked", still)]})
+        self._resume = answers.still_to_give(resume, still if asked is None else asked, still)
+        if self._resume is None and {*still} != {interrupt.id for interrupt in state.interrupts}:
+            # A subgraph asks what its parent does not know yet: nothing is answered, and it asks again.
+            self._resume = {}
+        if self._resume is None:
+            self._resume = _TAKEN
+        return self._resume is not _TAKEN
 
     def _take(self, served: Served, options: RunOptions, translation: Translation, chunk: Any) -> None:
         """One chunk of LangGraph's stream: `(namespace, mode, value)`, without the namespace unless asked for."""
@@ -225,6 +242,11 @@ def _command(command: Mapping[str, Any]) -> Command[Any]:
         update=[tuple(pair) for pair in update] if isinstance(update, list) else update,
         goto=[target if isinstance(target, str) else Send(target["node"], target.get("input")) for target in targets],
     )
+
+
+def _resumes(options: RunOptions) -> bool:
+    """Whether the run answers, and no more: with `update` or `goto` an operator steers, too."""
+    return [key for key, value in (options.command or {}).items() if value is not None] == ["resume"]
 
 
 def _asks(state: StateSnapshot, interrupt_id: str) -> bool:

@@ -9,6 +9,7 @@ from db.actor import SYSTEM
 from db.audit import Deed
 from db.checkpoints import Checkpoints
 from db.pool import Pool
+from db.tenant_checkpoints import saved_as
 from db.threads import Thread
 
 
@@ -34,6 +35,6 @@ class Expiry:
 
     async def _keep_latest(self, thread: Thread) -> None:
         try:
-            await self._saver.aprune([f"{thread.tenant_id}:{thread.thread_id}"], strategy="keep_latest")
+            await self._saver.aprune([saved_as(thread.tenant_id, thread.thread_id)], strategy="keep_latest")
         except NotImplementedError:
             return  # States that need their predecessors, so they are all kept.

@@ -3,7 +3,8 @@
     {"graphs": {"name": "./file.py:graph"}, "dependencies": ["."], "env": ".env"}
 
 A graph is a compiled graph, a builder, or a factory of either; its path is relative to the file, or a module's name.
-Local dependencies are put on `sys.path`; others must be installed. Of `env`, what the environment has already stays.
+Local dependencies, and `src` below them, are put on `sys.path`; others must be installed. A file may import its
+neighbours relatively. Of `env`, what the environment has already stays.
 """
 
 import difflib
@@ -15,6 +16,7 @@ import os
 import sys
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -119,8 +121,9 @@ def _add_to_path(file: Path, dependency: str) -> None:
     folder = (file.parent / dependency).resolve()
     if not folder.is_dir():
         raise InvalidInput(f"{file}: dependencies", f"there is no folder {folder}")
-    if str(folder) not in sys.path:
-        sys.path.append(str(folder))
+    for path in (folder, folder / "src"):
+        if path.is_dir() and str(path) not in sys.path:
+            sys.path.append(str(path))
 
 
 def _own_graph(entry: _Entry) -> OwnGraph:
@@ -156,17 +159,38 @@ def _module(entry: _Entry, name: str) -> ModuleType:
 
 def _module_of(path: Path) -> ModuleType:
     """Under a name made of its path, so that two files of one name do not meet, and pickles find their classes."""
-    name = "_".join(path.with_suffix("").parts).lstrip("/\\_").replace(".", "_")
+    name = f"{_package_of(path.parent)}.{path.stem.replace('.', '_')}"
     if name in sys.modules:
         return sys.modules[name]
     spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None:
+    if spec is None:
         raise ImportError("it is not a Python file")
-    module = sys.modules[name] = importlib.util.module_from_spec(spec)
+    return _executed(spec)
+
+
+def _package_of(folder: Path) -> str:
+    """The folder as a package, below those that it is in: relative imports go by it."""
+    initial = folder / "__init__.py"
+    if initial.is_file() and (folder.parent / "__init__.py").is_file():
+        name = f"{_package_of(folder.parent)}.{folder.name}"
+    else:
+        name = "_".join(folder.parts).lstrip("/\\_").replace(".", "_")
+    if name not in sys.modules:
+        spec = ModuleSpec(name, None, is_package=True)
+        if initial.is_file():
+            spec = importlib.util.spec_from_file_location(name, initial) or spec
+        spec.submodule_search_locations = [str(folder)]
+        _executed(spec)
+    return name
+
+
+def _executed(spec: ModuleSpec) -> ModuleType:
+    module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
     try:
-        spec.loader.exec_module(module)
+        if spec.loader is not None:
+            spec.loader.exec_module(module)
     except BaseException:
-        del sys.modules[name]
+        sys.modules.pop(spec.name, None)
         raise
     return module
 

@@ -55,7 +55,7 @@ class RunOptions:
 
     `stream_modes` are what its watchers are told: `task`, our own account of each node's work, or modes of LangGraph's
     SDK. `command` and `checkpoint` are as the SDK sends them; `assistant` is its config and context when the run was
-    accepted. `webhook` is told of the run's end.
+    accepted. `webhook` is told of the run's end; `ignored` tells the client what it asked for and nobody acts on.
     """
 
     stream_modes: tuple[str, ...] = ("task",)
@@ -69,6 +69,7 @@ class RunOptions:
     checkpoint: Mapping[str, Any] | None = None
     assistant: Mapping[str, Any] = field(default_factory=dict)
     webhook: str | None = None
+    ignored: Mapping[str, str] | None = None
 
     def stored(self) -> dict[str, Any]:
         """Those that are not what they usually are."""

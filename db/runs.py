@@ -54,7 +54,7 @@ class NewRun:
 @dataclass(frozen=True, slots=True)
 class Begun:
     """A run as its worker takes it up; `next_seq` is the number of its next event. `new_thread`: no graph has run on
-    its thread before."""
+    its thread before. `asked`: ids of the questions that were open when it was first driven, if it answers any."""
 
     run_id: UUID
     tenant_id: str
@@ -72,6 +72,9 @@ class Begun:
     next_seq: int
     cancel: Literal["interrupt", "rollback"] | None
     new_thread: bool
+    assistant_id: UUID | None
+    metadata: dict[str, Any]
+    asked: list[str] | None
 
     @property
     def fence(self) -> Fence:
@@ -145,6 +148,9 @@ def _begun(run: NewRun, row: Mapping[str, Any]) -> Begun:
         next_seq=1,
         cancel=None,
         new_thread=row["new_thread"],
+        assistant_id=run.assistant_id,
+        metadata=dict(run.metadata),
+        asked=None,
     )
 
 

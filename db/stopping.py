@@ -31,9 +31,9 @@ class Stop:
     run_ids: Sequence[UUID] | None = None
 
 
-async def ask(conn: AsyncConnection[Any], queue: Queue, stop: Stop) -> list[Event]:
+async def ask(conn: AsyncConnection[Any], queue: Queue, stop: Stop) -> list[Event] | None:
     """In the caller's transaction: the last words of the runs that are stopped with it, which watchers hear of when it
-    is committed. The others stop soon.
+    is committed. The others stop soon. None: there is nothing to stop.
 
     Raises Conflict if money may have moved: then the case has to come to its end.
     """
@@ -55,7 +55,7 @@ async def ask(conn: AsyncConnection[Any], queue: Queue, stop: Stop) -> list[Even
     )
     asked = await cur.fetchall()
     if not asked:
-        return []
+        return None
     await _refuse_after_effects(conn, stop.thread_id)
     await queue.withdraw(conn, stop.thread_id, [run["run_id"] for run in asked])
     stopped = [run["run_id"] for run in asked if run["status"] == "cancelled"]

@@ -1,8 +1,6 @@
 """What graphs remember beyond a thread: LangGraph's PostgreSQL store, with each tenant under a label of its own."""
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Iterable
 from typing import Any
 
 from langgraph.store.base import BaseStore, GetOp, ListNamespacesOp, MatchCondition, Op, PutOp, Result, SearchOp
@@ -10,15 +8,14 @@ from langgraph.store.postgres import AsyncPostgresStore
 from psycopg import AsyncConnection
 
 from db.pool import Pool
+from db.tenancy import tenant
 
 SWEPT_AT_ONCE = 1000
 COMPARISONS = {"$gt": ">", "$gte": ">=", "$lt": "<", "$lte": "<="}
 
-_tenant: ContextVar[str] = ContextVar("_tenant")
-
 
 class Store(BaseStore):
-    """Knows its tenant only inside `acting_for`: one compiled graph serves the runs of all tenants.
+    """Knows its tenant only inside `acting_for`.
 
     Each call has a connection of its own: the stock store puts calls of everybody into one batch, where one that
     fails takes the others with it.
@@ -30,24 +27,15 @@ class Store(BaseStore):
         self.ttl_config = {"refresh_on_read": True, "omit_expired": True}
         self._items = _Items(pool, ttl=self.ttl_config)
 
-    @contextmanager
-    def acting_for(self, tenant_id: str) -> Iterator[None]:
-        """Whatever is read or written inside, by this task and those it starts, is this tenant's."""
-        token = _tenant.set(tenant_id)
-        try:
-            yield
-        finally:
-            _tenant.reset(token)
-
     def batch(self, ops: Iterable[Op]) -> list[Result]:
         """For nodes that are no coroutines, which run in a thread. Raises InvalidStateError on the event loop."""
-        tenant = _tenant.get()
-        return [_without(tenant, result) for result in self._items.batch([_within(tenant, op) for op in ops])]
+        own = tenant()
+        return [_without(own, result) for result in self._items.batch([_within(own, op) for op in ops])]
 
     async def abatch(self, ops: Iterable[Op]) -> list[Result]:
-        tenant = _tenant.get()
-        results = await self._items.abatch([_within(tenant, op) for op in ops])
-        return [_without(tenant, result) for result in results]
+        own = tenant()
+        results = await self._items.abatch([_within(own, op) for op in ops])
+        return [_without(own, result) for result in results]
 
 
 async def sweep(conn: AsyncConnection[Any]) -> int:
@@ -74,35 +62,35 @@ class _Items(AsyncPostgresStore):
         return f"{number} {COMPARISONS[op]} %s::numeric", [key, key, str(value)]
 
 
-def _within(tenant: str, op: Op) -> Op:
+def _within(own: str, op: Op) -> Op:
     if isinstance(op, GetOp | PutOp):
-        return op._replace(namespace=(tenant, *op.namespace))
+        return op._replace(namespace=(own, *op.namespace))
     if isinstance(op, SearchOp):
-        return op._replace(namespace_prefix=(tenant, *op.namespace_prefix))
+        return op._replace(namespace_prefix=(own, *op.namespace_prefix))
     assert isinstance(op, ListNamespacesOp)
-    return _listing_within(tenant, op)
+    return _listing_within(own, op)
 
 
-def _listing_within(tenant: str, op: ListNamespacesOp) -> ListNamespacesOp:
+def _listing_within(own: str, op: ListNamespacesOp) -> ListNamespacesOp:
     """A suffix must not reach back to the tenant's label: `*` per label of it keeps it among the tenant's own."""
-    conditions = [MatchCondition("prefix", (tenant,))]
+    conditions = [MatchCondition("prefix", (own,))]
     for given in op.match_conditions or ():
         if given.match_type == "prefix":
-            conditions.append(MatchCondition("prefix", (tenant, *given.path)))
+            conditions.append(MatchCondition("prefix", (own, *given.path)))
         else:
-            conditions += [MatchCondition("prefix", (tenant, *("*" for _ in given.path))), given]
+            conditions += [MatchCondition("prefix", (own, *("*" for _ in given.path))), given]
     depth = None if op.max_depth is None else op.max_depth + 1
     return op._replace(match_conditions=tuple(conditions), max_depth=depth)
 
 
-def _without(tenant: str, result: Result) -> Result:
+def _without(own: str, result: Result) -> Result:
     """The result with the namespaces that its tenant knows."""
     if isinstance(result, list):
-        return [_without(tenant, each) for each in result]  # type: ignore[arg-type,return-value]  # items or namespaces
+        return [_without(own, each) for each in result]  # type: ignore[arg-type,return-value]  # items or namespaces
     if isinstance(result, tuple):
-        assert result[0] == tenant
+        assert result[0] == own
         return result[1:]
     if result is not None:
-        assert result.namespace[0] == tenant
+        assert result.namespace[0] == own
         result.namespace = result.namespace[1:]
     return result

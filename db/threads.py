@@ -27,7 +27,8 @@ class Ttl:
 
 @dataclass(frozen=True, slots=True)
 class Thread:
-    """`assistant_id` is its last run's; `state_updated_at` the time of its runs' and state's last change."""
+    """`assistant_id` is its last run's, and so is `error`, if that left it in error; `state_updated_at` is the time of
+    its runs' and state's last change."""
 
     thread_id: UUID
     tenant_id: str
@@ -44,6 +45,7 @@ class Thread:
     ttl_minutes: float | None
     ttl_strategy: Literal["delete", "keep_latest"] | None
     expires_at: datetime | None
+    error: dict[str, Any] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +76,12 @@ class Wanted:
 
 
 _ASSISTANT = "(SELECT r.assistant_id FROM runs r WHERE r.thread_id = t.thread_id ORDER BY r.run_id DESC LIMIT 1)"
+_ERROR = """CASE t.status WHEN 'error' THEN (
+    SELECT r.error FROM runs r WHERE r.thread_id = t.thread_id ORDER BY r.ended_at DESC NULLS LAST LIMIT 1
+) END"""
 COLUMNS = f"""t.thread_id, t.tenant_id, t.workflow, t.workflow_version, t.status, t.outcome, t.started_by, t.metadata,
     {_ASSISTANT} AS assistant_id, t.created_at, greatest(t.updated_at, t.edited_at) AS updated_at,
-    t.updated_at AS state_updated_at, t.ttl_minutes, t.ttl_strategy, t.expires_at"""
+    t.updated_at AS state_updated_at, t.ttl_minutes, t.ttl_strategy, t.expires_at, {_ERROR} AS error"""
 _SEEN = "t.tenant_id = %(tenant_id)s AND (%(whole_tenant)s OR t.started_by = %(person)s)"
 _ORDER = {
     "thread_id": "t.thread_id",

@@ -103,7 +103,10 @@ _BEGIN = """
         (SELECT v.answer FROM reviews v WHERE v.review_id = r.review_id) AS answer,
         r.started_by, r.epoch, r.attempts, r.waits,
         (SELECT coalesce(max(e.seq), -1) + 1 FROM run_events e WHERE e.run_id = r.run_id) AS next_seq,
-        r.cancel,
+        r.cancel, r.assistant_id, r.metadata,
+        CASE WHEN r.epoch > 1 THEN (
+            SELECT e.data::jsonb FROM run_events e WHERE e.run_id = r.run_id AND e.event = 'asked' LIMIT 1
+        ) END AS asked,
         NOT EXISTS (
             SELECT 1 FROM checkpoints c WHERE c.thread_id = r.tenant_id || ':' || r.thread_id
         ) AS new_thread

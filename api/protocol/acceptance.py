@@ -98,6 +98,7 @@ async def _graph(engine: Engine, actor: Actor, assistant_id: str) -> tuple[Serve
 async def _new_run(engine: Engine, request: Request, served: Served, ids: tuple[UUID, UUID]) -> NewRun:
     body, actor, (thread_id, assistant_id) = request.body, request.actor, ids
     options = options_of(body) if served.workflow is None else case_runs.options_of(body)
+    options = replace(options, ignored=body.ignored())
     answers = body.command is not None and body.command.resume is not None
     delay_s = body.after_seconds or 0
     return NewRun(

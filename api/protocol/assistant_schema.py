@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from api.protocol.json_values import JsonObject, Text
-from api.protocol.schema import IfExists, Limit, Offset, SortOrder
+from api.protocol.schema import IfExists, Limit, Offset, SortOrder, nothing_required
 from db.assistants import SortBy
 
 Name = Annotated[Text, Field(max_length=255)]
@@ -89,3 +89,9 @@ class AssistantVersionView(BaseModel):
 
 class AssistantView(AssistantVersionView):
     updated_at: datetime
+
+
+class FoundAssistant(AssistantView):
+    """An assistant, of which `select` may have named only some fields."""
+
+    model_config = ConfigDict(json_schema_extra=nothing_required)

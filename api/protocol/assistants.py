@@ -11,12 +11,14 @@ from psycopg import AsyncConnection
 from api.auth import Caller, TheEngine, require
 from api.bootstrap import Engine
 from api.errors import responses
+from api.protocol import thread_acts
 from api.protocol.assistant_schema import (
     AssistantFilterBody,
     AssistantPatchBody,
     AssistantSearchBody,
     AssistantVersionView,
     AssistantView,
+    FoundAssistant,
     LatestBody,
     NewAssistantBody,
     VersionsBody,
@@ -30,6 +32,7 @@ from db.actor import Actor, Role
 from db.assistants import Assistant, Settings, Wanted
 from db.audit import Deed
 from db.errors import Conflict, InvalidInput, NotFound
+from db.tenancy import acting_for
 
 AssistantId = Annotated[str, Path(description="an assistant's id, or the name of a graph", max_length=255)]
 
@@ -67,7 +70,7 @@ def _many(routes: APIRouter) -> None:
             assistant = await assistants.get(conn, actor.tenant_id, assistant_id)
         return json_response(assistant)
 
-    @routes.post("/search", response_model=list[AssistantView], responses=responses(400, 404))
+    @routes.post("/search", response_model=list[FoundAssistant], responses=responses(400, 404))
     async def search_assistants(body: AssistantSearchBody, actor: Caller, engine: TheEngine) -> Response:
         async with engine.pool.connection() as conn:
             await _add_own(conn, engine, actor.tenant_id)
@@ -122,18 +125,19 @@ def _one(routes: APIRouter) -> None:
         assistant_id: AssistantId,
         actor: Caller,
         engine: TheEngine,
-        delete_threads: Annotated[bool, Query(description="not done here: delete or prune threads")] = False,
+        delete_threads: Annotated[bool, Query(description="also the threads it ran on last")] = False,
     ) -> None:
-        """With its versions; not one that stands for a graph itself. For operators."""
+        """With its versions; not one that stands for a graph itself. For operators. With `delete_threads` all of its
+        threads go, or nothing does: not if one is busy, or a case of a workflow of ours, which is a record."""
         require(actor, Role.OPERATOR)
-        if delete_threads:
-            raise InvalidInput("delete_threads", "threads are not deleted with an assistant; delete or prune them")
         async with engine.pool.connection() as conn, conn.transaction():
             assistant = await find(conn, engine, actor, assistant_id, lock=True)
             if _graph_of(engine, assistant.assistant_id) is not None:
                 raise Conflict(f"assistant {assistant.assistant_id} stands for graph {assistant.graph_id}, and stays")
+            if delete_threads:
+                await thread_acts.delete_of_assistant(conn, engine, actor, assistant.assistant_id)
             await assistants.delete(conn, actor.tenant_id, assistant.assistant_id)
-            await _record(conn, actor, "assistant.deleted", assistant.assistant_id, {})
+            await _record(conn, actor, "assistant.deleted", assistant.assistant_id, {"threads": delete_threads})
 
 
 def _versions(routes: APIRouter) -> None:
@@ -171,15 +175,17 @@ def _graph(routes: APIRouter) -> None:
     ) -> dict[str, Any]:
         """Nodes and edges, to be drawn."""
         served, opening = await _to_be_shown(engine, actor, assistant_id)
-        async with served.opened(opening) as graph:
-            return await drawing(graph, xray)
+        with acting_for(actor.tenant_id):
+            async with served.opened(opening) as graph:
+                return await drawing(graph, xray)
 
     @routes.get("/{assistant_id}/schemas", responses=responses(404))
     async def get_schemas(assistant_id: AssistantId, actor: Caller, engine: TheEngine) -> dict[str, Any]:
         """JSON schemas of what the graph takes, holds and gives; null where it has no JSON schema."""
         served, opening = await _to_be_shown(engine, actor, assistant_id)
-        async with served.opened(opening) as graph:
-            return {"graph_id": served.name} | schemas(graph)
+        with acting_for(actor.tenant_id):
+            async with served.opened(opening) as graph:
+                return {"graph_id": served.name} | schemas(graph)
 
     async def get_subgraphs(
         assistant_id: AssistantId,
@@ -190,8 +196,9 @@ def _graph(routes: APIRouter) -> None:
     ) -> dict[str, dict[str, Any]]:
         """The schemas of the graphs within it, by namespace."""
         served, opening = await _to_be_shown(engine, actor, assistant_id)
-        async with served.opened(opening) as graph:
-            return await subgraph_schemas(graph, namespace, recurse=recurse)
+        with acting_for(actor.tenant_id):
+            async with served.opened(opening) as graph:
+                return await subgraph_schemas(graph, namespace, recurse=recurse)
 
     for path in ("/{assistant_id}/subgraphs", "/{assistant_id}/subgraphs/{namespace}"):
         routes.add_api_route(path, get_subgraphs, methods=["GET"], responses=responses(404))

@@ -8,7 +8,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from api.protocol.json_values import Json, JsonObject, Text
 from api.protocol.run_schema import Modes, Nodes, RunBody, SentConfig
-from api.protocol.schema import Limit, Offset, SortOrder
+from api.protocol.schema import Limit, Offset, SortOrder, nothing_required
 from api.webhooks.destinations import WebhookUrl
 from db.crons import OnCompletion, SortBy
 from db.runs import Multitask
@@ -101,3 +101,9 @@ class CronView(BaseModel):
     user_id: str
     created_at: datetime
     updated_at: datetime
+
+
+class FoundCron(CronView):
+    """A cron, of which `select` may have named only some fields."""
+
+    model_config = ConfigDict(extra="allow", json_schema_extra=nothing_required)

@@ -24,6 +24,7 @@ from api.protocol.cron_schema import (
     CronPatchBody,
     CronSearchBody,
     CronView,
+    FoundCron,
     run_of,
 )
 from api.protocol.threads import json_response
@@ -61,7 +62,7 @@ def _making(routes: APIRouter) -> None:
 
 
 def _finding(routes: APIRouter) -> None:
-    @routes.post("/runs/crons/search", response_model=list[CronView])
+    @routes.post("/runs/crons/search", response_model=list[FoundCron])
     async def search_crons(body: CronSearchBody, actor: Caller, engine: TheEngine) -> Response:
         require(actor, *_READERS)
         wanted = await _wanted(engine, actor, body)

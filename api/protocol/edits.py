@@ -10,7 +10,7 @@ from langgraph.types import Command, Send, StateUpdate
 
 from api.bootstrap import Engine
 from api.protocol.schema import CommandBody, SuperstepBody, UpdateBody
-from api.protocol.snapshots import graph_of, opening_of
+from api.protocol.snapshots import graph_of, opened
 from api.protocol.state import config_of
 from api.serving import Graph, Served
 from db import audit, threads
@@ -67,9 +67,8 @@ async def _write(
     if thread.workflow is None:
         raise Conflict(f"thread {thread.thread_id} has no graph yet: run one on it, or name it in metadata.graph_id")
     served, config = graph_of(engine, thread), config_of(thread, checkpoint)
-    opening = opening_of(thread, "threads.update", config)
     async with (
-        served.opened(opening) as graph,
+        opened(engine, thread, "threads.update", config) as graph,
         engine.editing,
         engine.pool.connection() as conn,
         conn.transaction(),

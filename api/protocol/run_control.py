@@ -53,7 +53,8 @@ def _cancelling(routes: APIRouter) -> None:
     ) -> Response:
         """Stops the run at its next await. 202: it stops; 204: it has stopped. Not a case that money moved for."""
         watching = await watch(engine, actor, thread_id, run_id)
-        await _cancel(engine, actor, Stop(actor.tenant_id, thread_id, action, [run_id]))
+        if not await _cancel(engine, actor, Stop(actor.tenant_id, thread_id, action, [run_id])):
+            raise NotFound("run", f"{run_id} that is under way: it is over")
         if not wait:
             return Response(status_code=202)
         async with asyncio.timeout(WAIT_S):
@@ -63,9 +64,11 @@ def _cancelling(routes: APIRouter) -> None:
 
     @routes.post("/runs/cancel", status_code=204, response_class=Response)
     async def cancel_runs(body: CancelBody, actor: Caller, engine: TheEngine, action: Action = "interrupt") -> Response:
-        """Some runs of a thread, or all of a status that one may see. Those that are over already are passed over."""
-        for stop in await _named(engine, actor, body, action):
-            await _cancel(engine, actor, stop)
+        """Some runs of a thread, or all of a status that one may see. Those that are over already are passed over, but
+        one at least must be under way."""
+        stopped = [await _cancel(engine, actor, stop) for stop in await _named(engine, actor, body, action)]
+        if not any(stopped):
+            raise NotFound("run", "of these that is under way")
         return Response(status_code=204)
 
 
@@ -83,14 +86,17 @@ def _deleting(routes: APIRouter) -> None:
             await audit.record(conn, Deed(actor.tenant_id, actor.person, "run.deleted", {}, thread_id, run_id))
 
 
-async def _cancel(engine: Engine, actor: Actor, stop: Stop) -> None:
+async def _cancel(engine: Engine, actor: Actor, stop: Stop) -> bool:
+    """Whether anything was under way."""
     async with transaction(engine.pool) as conn:
         thread = await _own(conn, engine, actor, stop.thread_id)
         if stop.action == "rollback":
             _refuse_record(engine, thread, "its runs are a record, and cannot be rolled back")
-        await stopping.ask(conn, engine.queue, stop)
+        if await stopping.ask(conn, engine.queue, stop) is None:
+            return False
         record = {"action": stop.action, "runs": [str(run_id) for run_id in stop.run_ids or ()]}
         await audit.record(conn, Deed(actor.tenant_id, actor.person, "run.cancelled", record, stop.thread_id))
+    return True
 
 
 async def _own(conn: AsyncConnection[Any], engine: Engine, actor: Actor, thread_id: UUID) -> Thread:

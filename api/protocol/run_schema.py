@@ -1,5 +1,5 @@
 """What LangGraph's SDK sends to start a run. What a newer SDK adds is let through and has no effect; what is known and
-not served here is refused."""
+not served here is refused, or said to be ignored."""
 
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -16,8 +16,8 @@ from db.runs import Multitask
 MAX_DELAY_S = 366 * 24 * 3600
 NOT_SERVED = {
     "feedback_keys": "feedback keys are a service of LangSmith, and not served",
-    "langsmith_tracer": "tracing to LangSmith is set by the server's environment, not by a run",
 }
+IGNORED = {"langsmith_tracer": "tracing to LangSmith is set by the server's environment, not by a run"}
 
 Nodes = Literal["*"] | Annotated[list[Text], Field(max_length=1000)]
 Modes = SdkMode | Annotated[list[SdkMode], Field(max_length=20)]
@@ -89,8 +89,12 @@ class StatelessRunBody(BaseModel):
     def refuse_not_served(self) -> None:
         """Raises InvalidInput for an option that nobody would act on."""
         for option, reason in NOT_SERVED.items():
-            if getattr(self, option) is not None:
+            if getattr(self, option) not in (None, [], {}):
                 raise InvalidInput(option, reason)
+
+    def ignored(self) -> dict[str, str] | None:
+        """Options that are taken, since clients of LangGraph's own server send them, and not acted on: why."""
+        return {option: reason for option, reason in IGNORED.items() if getattr(self, option)} or None
 
 
 class RunBody(StatelessRunBody):

@@ -5,8 +5,10 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
+from pydantic import ConfigDict
 from typing_extensions import TypedDict
 
+from api.protocol.schema import nothing_required
 from db import assistants
 from db.run_records import Run
 from db.runs import NewRun, Status
@@ -49,6 +51,12 @@ class RunView(TypedDict):
     ended_at: datetime | None
 
 
+class FoundRun(RunView):
+    """A run, of which `select` may have named only some fields."""
+
+    __pydantic_config__ = ConfigDict(json_schema_extra=nothing_required)  # type: ignore[misc]  # how Pydantic has it
+
+
 def run_view(run: Run) -> dict[str, Any]:
     return {
         "run_id": run.run_id,
@@ -57,7 +65,7 @@ def run_view(run: Run) -> dict[str, Any]:
         "created_at": run.created_at,
         "updated_at": run.ended_at or run.started_at or run.created_at,
         "status": STATUS[run.status],
-        "metadata": run.metadata,
+        "metadata": _derived(run.assistant_id or assistants.own_id(run.workflow), run.workflow) | run.metadata,
         "kwargs": {**run.options, "input": run.input},
         "multitask_strategy": run.multitask_strategy,
         "cancel_reason": run.cancel,
@@ -89,7 +97,7 @@ def new_run_view(run: NewRun, created_at: datetime) -> dict[str, Any]:
         "created_at": at,
         "updated_at": at,
         "status": "pending",
-        "metadata": dict(run.metadata),
+        "metadata": _derived(run.assistant_id, run.workflow and run.workflow[0]) | {**run.metadata},
         "kwargs": {**run.options, "input": run.input},
         "multitask_strategy": run.multitask,
         "cancel_reason": None,
@@ -99,3 +107,8 @@ def new_run_view(run: NewRun, created_at: datetime) -> dict[str, Any]:
         "started_at": None,
         "ended_at": None,
     }
+
+
+def _derived(assistant_id: UUID | None, graph_id: str | None) -> dict[str, Any]:
+    told = {"assistant_id": assistant_id and str(assistant_id), "graph_id": graph_id}
+    return {key: value for key, value in told.items() if value}

@@ -151,7 +151,7 @@ def frames(event: Event, number: int, modes: Collection[str] | None) -> Iterator
             yield frame_of(number, "metadata", orjson.dumps(begun))
         elif told["status"] != "success":
             yield frame_of(number, "error", orjson.dumps(error_view(told)))
-    elif event.event != "task" and (modes is None or _mode(event.event) in modes):
+    elif event.event not in ("task", "asked") and (modes is None or _mode(event.event) in modes):
         yield frame_of(number, event.event, event.data.encode())
 
 

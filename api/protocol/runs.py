@@ -12,7 +12,7 @@ from api.idempotent import OptionalKey
 from api.protocol import acceptance, run_responses
 from api.protocol.run_responses import Afterwards
 from api.protocol.run_schema import Batch, RunBody, StatelessRunBody
-from api.protocol.run_views import STATUS, RunField, RunView, SdkStatus, run_view
+from api.protocol.run_views import STATUS, FoundRun, RunField, RunView, SdkStatus, run_view
 from api.protocol.run_watch import after, modes_of
 from api.protocol.state import encoded
 from api.strict import StrictBodyRoute
@@ -115,7 +115,7 @@ def _of_their_own(routes: APIRouter) -> None:
 
 
 def _read(routes: APIRouter) -> None:
-    @routes.get("/threads/{thread_id}/runs", response_model=list[RunView])
+    @routes.get("/threads/{thread_id}/runs", response_model=list[FoundRun])
     async def list_runs(
         thread_id: UUID,
         actor: Caller,

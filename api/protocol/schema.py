@@ -115,7 +115,7 @@ class BeforeBody(CheckpointBody):
 
 
 class HistoryBody(BaseModel):
-    limit: Limit = 10
+    limit: Limit = 1
     before: UUID | BeforeBody | None = None
     metadata: JsonObject | None = None
     checkpoint: CheckpointBody | None = None
@@ -125,6 +125,17 @@ class HistoryBody(BaseModel):
             inner = self.before.configurable or self.before
             return str(inner.checkpoint_id) if inner.checkpoint_id else None
         return str(self.before) if self.before else None
+
+
+def nothing_required(schema: dict[str, Any]) -> None:
+    schema.pop("required", None)
+
+
+class ErrorView(BaseModel):
+    """What the last run failed with."""
+
+    error: str
+    message: str
 
 
 class InterruptView(BaseModel):
@@ -152,6 +163,13 @@ class ThreadView(BaseModel):
     workflow_version: str | None
     outcome: str | None
     started_by: str
+    error: ErrorView | None
+
+
+class FoundThread(ThreadView):
+    """A thread, of which `select` may have named only some fields."""
+
+    model_config = ConfigDict(extra="allow", json_schema_extra=nothing_required)
 
 
 class CheckpointView(BaseModel):

@@ -1,6 +1,7 @@
 """Reading the states of a thread through its graph, which alone knows what comes next and who asks."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,8 +10,9 @@ from langgraph.types import StateSnapshot
 
 from api.bootstrap import Engine
 from api.protocol.state import config_of
-from api.serving import Access, Opening, Served
+from api.serving import Access, Graph, Opening, Served
 from db.errors import NotFound
+from db.tenancy import acting_for
 from db.threads import Thread
 
 
@@ -35,7 +37,7 @@ async def snapshot_of(
     if thread.workflow is None:
         return None
     config = config_of(thread, checkpoint)
-    async with graph_of(engine, thread).opened(opening_of(thread, "threads.read", config)) as graph:
+    async with opened(engine, thread, "threads.read", config) as graph:
         snapshot = await graph.aget_state(config, subgraphs=subgraphs)
     if snapshot.created_at is None and (checkpoint or {}).get("checkpoint_id"):
         raise NotFound("checkpoint", (checkpoint or {})["checkpoint_id"])
@@ -48,7 +50,7 @@ async def history_of(engine: Engine, thread: Thread, past: Past) -> list[StateSn
         return []
     config = config_of(thread, past.checkpoint)
     before: RunnableConfig | None = {"configurable": {"checkpoint_id": past.before}} if past.before else None
-    async with graph_of(engine, thread).opened(opening_of(thread, "threads.read", config)) as graph:
+    async with opened(engine, thread, "threads.read", config) as graph:
         states = graph.aget_state_history(config, filter=dict(past.metadata), before=before, limit=past.limit)
         return [state async for state in states]
 
@@ -60,7 +62,10 @@ def graph_of(engine: Engine, thread: Thread) -> Served:
     return served
 
 
-def opening_of(thread: Thread, access: Access, config: RunnableConfig) -> Opening:
-    """A factory is told the plain thread id."""
-    configurable = config["configurable"] | {"thread_id": str(thread.thread_id)}
-    return Opening(access, {**config, "configurable": configurable}, person=thread.started_by)
+@asynccontextmanager
+async def opened(engine: Engine, thread: Thread, access: Access, config: RunnableConfig) -> AsyncIterator[Graph]:
+    """The thread's graph, on behalf of the thread's tenant and whoever started it."""
+    opening = Opening(access, config, person=thread.started_by)
+    with acting_for(thread.tenant_id):
+        async with graph_of(engine, thread).opened(opening) as graph:
+            yield graph

@@ -10,7 +10,6 @@ from decimal import Decimal
 from pathlib import PurePath
 from re import Pattern
 from typing import Any, cast
-from uuid import UUID
 
 import orjson
 from langchain_core.runnables import RunnableConfig
@@ -22,16 +21,10 @@ from db.threads import Thread
 _OPTIONS = orjson.OPT_NON_STR_KEYS | orjson.OPT_SERIALIZE_NUMPY
 
 
-def saver_thread_id(tenant_id: str, thread_id: UUID) -> str:
-    """What the saver knows the thread by. It stays in here: the SDK and graphs see plain ids."""
-    return f"{tenant_id}:{thread_id}"
-
-
 def config_of(thread: Thread, checkpoint: Mapping[str, Any] | None = None) -> RunnableConfig:
     """The thread's latest state, or the checkpoint that the SDK names; of another thread's it names none."""
     named = {key: value for key, value in (checkpoint or {}).items() if key.startswith("checkpoint_")}
-    thread_id = saver_thread_id(thread.tenant_id, thread.thread_id)
-    config = {"configurable": {"checkpoint_ns": "", **named, "thread_id": thread_id}}
+    config = {"configurable": {"checkpoint_ns": "", **named, "thread_id": str(thread.thread_id)}}
     return cast(RunnableConfig, config)
 
 
@@ -76,11 +69,6 @@ def checkpoint_of(config: RunnableConfig | None) -> dict[str, Any] | None:
     return _plain(configurable, ("checkpoint_id", "thread_id", "checkpoint_ns", "checkpoint_map"))
 
 
-def plain_thread_id(thread_id: str) -> str:
-    """Without the tenant in front, as the saver knows it."""
-    return thread_id.rpartition(":")[2]
-
-
 def encoded(value: Any) -> bytes:
     """JSON of whatever a state may hold. What has no JSON of its own becomes its text."""
     try:
@@ -104,8 +92,7 @@ def _task(task: Any) -> dict[str, Any]:
 
 
 def _plain(configurable: Mapping[str, Any], keys: tuple[str, ...] | None = None) -> dict[str, Any]:
-    named = {key: configurable[key] for key in keys or configurable if key in configurable}
-    return named | {"thread_id": plain_thread_id(configurable["thread_id"])}
+    return {key: configurable[key] for key in keys or configurable if key in configurable}
 
 
 def _without_root(metadata: Mapping[str, Any]) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from api.protocol.json_values import JsonObject, Text
 from api.strict import StrictBodyRoute
 from db.actor import STAFF, Actor, Role
 from db.store import COMPARISONS
+from db.tenancy import acting_for
 
 MAX_NAME_BYTES = 1000
 """Of a key and of a namespace: together they must fit into one entry of an index."""
@@ -170,27 +171,27 @@ def router() -> APIRouter:
 
     @routes.put("/items", status_code=204)
     async def put_item(body: PutBody, actor: Writer, engine: TheEngine) -> None:
-        with engine.store.acting_for(actor.tenant_id):
+        with acting_for(actor.tenant_id):
             await engine.store.aput(tuple(body.namespace), body.key, body.value, ttl=body.ttl)
 
     @routes.get("/items")
     async def get_item(place: Annotated[Place, Query()], actor: Reader, engine: TheEngine) -> ItemView | None:
         """The item, or `null` if there is none."""
-        with engine.store.acting_for(actor.tenant_id):
+        with acting_for(actor.tenant_id):
             item: Item | None = await engine.store.aget(place.labels, place.key, refresh_ttl=place.refresh_ttl)
         return None if item is None else ItemView.model_validate(item)
 
     @routes.delete("/items", status_code=204)
     async def delete_item(body: DeleteBody, actor: Writer, engine: TheEngine) -> Response:
         """Also if there is none."""
-        with engine.store.acting_for(actor.tenant_id):
+        with acting_for(actor.tenant_id):
             await engine.store.adelete(tuple(body.namespace), body.key)
         return Response(status_code=204)
 
     @routes.post("/items/search")
     async def search_items(body: SearchBody, actor: Reader, engine: TheEngine) -> Items:
         """Items in the namespace and below it, the last changed first."""
-        with engine.store.acting_for(actor.tenant_id):
+        with acting_for(actor.tenant_id):
             found = await engine.store.asearch(
                 tuple(body.namespace_prefix),
                 filter=body.filter,
@@ -202,7 +203,7 @@ def router() -> APIRouter:
 
     @routes.post("/namespaces")
     async def list_namespaces(body: NamespacesBody, actor: Reader, engine: TheEngine) -> Namespaces:
-        with engine.store.acting_for(actor.tenant_id):
+        with acting_for(actor.tenant_id):
             found = await engine.store.alist_namespaces(
                 prefix=tuple(body.prefix or ()),
                 suffix=tuple(body.suffix or ()),

@@ -6,7 +6,7 @@ from typing import Any, Literal, cast
 from langchain_core.messages import BaseMessage, BaseMessageChunk, message_chunk_to_message
 from langgraph.types import Interrupt, StreamMode
 
-from api.protocol.state import checkpoint_of, interrupt_of, plain_thread_id
+from api.protocol.state import checkpoint_of, interrupt_of
 
 SdkMode = Literal[
     "values", "updates", "messages", "messages-tuple", "custom", "debug", "tasks", "checkpoints", "events", "tools"
@@ -141,11 +141,8 @@ def _of_task(task: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _plain(metadata: Mapping[str, Any]) -> dict[str, Any]:
-    """Without the tenant in the thread's id, and without LangGraph's own machinery."""
-    plain = {key: value for key, value in metadata.items() if not key.startswith("__pregel")}
-    if isinstance(plain.get("thread_id"), str):
-        plain["thread_id"] = plain_thread_id(plain["thread_id"])
-    return plain
+    """Without LangGraph's own machinery."""
+    return {key: value for key, value in metadata.items() if not key.startswith("__pregel")}
 
 
 def _shown(interrupt: Interrupt | Mapping[str, Any]) -> dict[str, Any]:

@@ -12,12 +12,14 @@ from psycopg import AsyncConnection
 
 from api.auth import require
 from api.bootstrap import Engine
-from api.protocol.state import saver_thread_id
 from db import audit, retention, threads
 from db.actor import Actor, Role
 from db.audit import Deed
 from db.errors import Conflict, Forbidden
-from db.threads import NewThread, Thread
+from db.tenant_checkpoints import saved_as
+from db.threads import NewThread, Thread, Wanted
+
+BATCH = 100
 
 
 async def own(conn: AsyncConnection[Any], actor: Actor, thread_id: UUID) -> Thread:
@@ -31,11 +33,18 @@ async def own(conn: AsyncConnection[Any], actor: Actor, thread_id: UUID) -> Thre
 
 async def delete(engine: Engine, actor: Actor, thread_id: UUID) -> None:
     async with engine.pool.connection() as conn, conn.transaction():
-        thread = await own(conn, actor, thread_id)
-        not_a_record(engine, thread, "it is a record and stays")
-        await retention.delete(conn, thread)
-        deed = Deed(actor.tenant_id, actor.person, "thread.deleted", {"graph_id": thread.workflow}, thread_id)
-        await audit.record(conn, deed)
+        await _delete(conn, engine, actor, await own(conn, actor, thread_id))
+
+
+async def delete_of_assistant(conn: AsyncConnection[Any], engine: Engine, actor: Actor, assistant_id: UUID) -> None:
+    """The threads whose last run was this assistant's, in the caller's transaction. Raises Conflict if one stays."""
+    wanted = Wanted(metadata={"assistant_id": str(assistant_id)})
+    while found := await threads.search(conn, actor, wanted, BATCH):
+        for each in found:
+            thread = await own(conn, actor, each.thread_id)
+            if thread.status == "busy":
+                raise Conflict(f"thread {thread.thread_id} is busy")
+            await _delete(conn, engine, actor, thread)
 
 
 async def keep_latest(engine: Engine, actor: Actor, thread_id: UUID) -> None:
@@ -45,7 +54,7 @@ async def keep_latest(engine: Engine, actor: Actor, thread_id: UUID) -> None:
             raise Conflict(f"thread {thread_id} is busy")
         not_a_record(engine, thread, "it is a record and keeps its history")
         try:
-            await engine.saver.aprune([saver_thread_id(thread.tenant_id, thread_id)], strategy="keep_latest")
+            await engine.saver.aprune([saved_as(thread.tenant_id, thread_id)], strategy="keep_latest")
         except NotImplementedError as exc:
             raise Conflict(f"thread {thread_id} cannot be pruned: {exc}") from exc
         await audit.record(conn, Deed(actor.tenant_id, actor.person, "thread.pruned", {}, thread_id))
@@ -73,6 +82,13 @@ async def copy(engine: Engine, actor: Actor, thread_id: UUID) -> Thread:
         record = {"copied_from": str(thread_id)}
         await audit.record(conn, Deed(actor.tenant_id, actor.person, "thread.copied", record, copy_id))
         return await threads.get(conn, actor, copy_id)
+
+
+async def _delete(conn: AsyncConnection[Any], engine: Engine, actor: Actor, thread: Thread) -> None:
+    not_a_record(engine, thread, "it is a record and stays")
+    await retention.delete(conn, thread)
+    deed = Deed(actor.tenant_id, actor.person, "thread.deleted", {"graph_id": thread.workflow}, thread.thread_id)
+    await audit.record(conn, deed)
 
 
 def not_a_record(engine: Engine, thread: Thread, reason: str) -> None:

@@ -75,7 +75,7 @@ def _history(routes: APIRouter) -> None:
         thread_id: UUID,
         actor: Caller,
         engine: TheEngine,
-        limit: Annotated[int, Query(ge=1, le=1000)] = 10,
+        limit: Annotated[int, Query(ge=1, le=1000)] = 1,
         before: UUID | None = None,
     ) -> Response:
         """The thread's states, the newest first."""

@@ -15,6 +15,7 @@ from api.protocol import thread_acts
 from api.protocol.edits import write_supersteps
 from api.protocol.extract import extracted
 from api.protocol.schema import (
+    FoundThread,
     NewThreadBody,
     PruneBody,
     Pruned,
@@ -61,7 +62,7 @@ def _many(routes: APIRouter) -> None:
                 thread = await threads.get(conn, actor, thread.thread_id)
         return json_response(await view(engine, thread))
 
-    @routes.post("/search", response_model=list[ThreadView], responses=responses(400))
+    @routes.post("/search", response_model=list[FoundThread], responses=responses(400))
     async def search_threads(body: ThreadSearchBody, actor: Caller, engine: TheEngine) -> Response:
         """The threads one may see that match, the newest first unless sorted otherwise."""
         found = await _matching(engine, actor, _wanted(body), body.values or {}, body.offset + body.limit + 1)
@@ -170,6 +171,7 @@ async def view(engine: Engine, thread: Thread, *, with_state: bool = True) -> di
         "workflow_version": thread.workflow_version,
         "outcome": thread.outcome,
         "started_by": thread.started_by,
+        "error": thread.error and {"error": thread.error["type"], "message": thread.error["detail"]},
     }
 
 

@@ -12,6 +12,7 @@ from langgraph.runtime import Runtime
 from db import store as store_module
 from db.pool import Pool, open_pool
 from db.store import Store, sweep
+from db.tenancy import acting_for
 
 
 class State(TypedDict, total=False):
@@ -49,7 +50,7 @@ async def test_one_graph_keeps_each_tenants_memories_apart(pool: Pool) -> None:
 
     known = {}
     for tenant, fact in (("acme", "sky is blue"), ("globex", "grass is green"), ("acme", "water is wet")):
-        with store.acting_for(tenant):
+        with acting_for(tenant):
             known[tenant] = (await graph.ainvoke({"fact": fact}))["known"]
 
     assert known == {"acme": ["sky is blue", "water is wet"], "globex": ["grass is green"]}
@@ -64,17 +65,17 @@ async def test_the_store_is_nobodys_outside_a_tenant(pool: Pool) -> None:
 
 async def test_a_tenant_whose_name_begins_anothers_sees_nothing_of_it(pool: Pool) -> None:
     store = Store(pool)
-    with store.acting_for("acme2"):
+    with acting_for("acme2"):
         await store.aput(("a",), "key", {"n": 1})
 
-    with store.acting_for("acme"):
+    with acting_for("acme"):
         assert await store.asearch(()) == []
         assert await store.alist_namespaces() == []
 
 
 async def test_a_suffix_does_not_reach_the_tenants_label(pool: Pool) -> None:
     store = Store(pool)
-    with store.acting_for("acme"):
+    with acting_for("acme"):
         await store.aput(("users",), "a", {})
         await store.aput(("acme", "users"), "b", {})
         await store.aput(("acme", "users", "deep"), "c", {})
@@ -89,7 +90,7 @@ async def test_a_suffix_does_not_reach_the_tenants_label(pool: Pool) -> None:
 
 async def test_numbers_are_compared_as_numbers(pool: Pool) -> None:
     store = Store(pool)
-    with store.acting_for("acme"):
+    with acting_for("acme"):
         for n in (9, 10, 100):
             await store.aput(("numbers",), str(n), {"n": n})
         await store.aput(("numbers",), "text", {"n": "many"})
@@ -104,7 +105,7 @@ async def test_what_expired_is_not_read_and_is_swept_in_bounded_steps(
 ) -> None:
     monkeypatch.setattr(store_module, "SWEPT_AT_ONCE", 2)
     store = Store(pool)
-    with store.acting_for("acme"):
+    with acting_for("acme"):
         for n in range(3):
             await store.aput(("t",), str(n), {}, ttl=5)
         await store.aput(("t",), "kept", {}, ttl=5)
@@ -112,7 +113,7 @@ async def test_what_expired_is_not_read_and_is_swept_in_bounded_steps(
     with psycopg.connect(database_url) as conn:
         conn.execute("UPDATE store SET expires_at = now() - interval '1 s' WHERE length(key) = 1")
 
-    with store.acting_for("acme"):
+    with acting_for("acme"):
         seen = sorted(item.key for item in await store.asearch(("t",)))
         gone = await store.aget(("t",), "0")
     async with pool.connection() as conn:
@@ -125,11 +126,11 @@ async def test_one_callers_mistake_does_not_fail_anothers_call(pool: Pool) -> No
     store = Store(pool)
 
     async def wrong() -> None:
-        with store.acting_for("acme"):
+        with acting_for("acme"):
             await store.asearch((), filter={"a": {"$no": 1}})
 
     async def right() -> None:
-        with store.acting_for("globex"):
+        with acting_for("globex"):
             await store.aput(("a",), "b", {})
 
     failed, done = await asyncio.gather(wrong(), right(), return_exceptions=True)

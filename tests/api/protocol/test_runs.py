@@ -38,7 +38,7 @@ async def test_created_run_is_joined_got_and_listed(sdk: Sdk) -> None:
 
     assert located == [{"run_id": run["run_id"], "thread_id": thread_id}]
     assert values["answer"] == "plain: why?"
-    assert (got["status"], got["metadata"], got["multitask_strategy"]) == ("success", {"case": "7"}, "enqueue")
+    assert (got["status"], got["metadata"]["case"], got["multitask_strategy"]) == ("success", "7", "enqueue")
     assert [one["run_id"] for one in await client.runs.list(thread_id)] == [run["run_id"]]
     assert await client.runs.list(thread_id, status="error") == []
     assert await client.runs.list(thread_id, select=["status"]) == [{"status": "success"}]

@@ -1,0 +1,1 @@
+"""An agent that asks a person before it uses a tool, with relative imports."""
