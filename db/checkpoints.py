@@ -43,6 +43,8 @@ from db.serde import CompressingSerializer
 WAIT_S = 0.5
 """How long the writes of a finished task may wait for its neighbours."""
 
+_ON_THE_RUN = frozenset(("assistant_id", "graph_id", "user_id", "run_attempt", "langgraph_auth_user_id"))
+"""What LangGraph copies from a run's config into each checkpoint. A checkpoint names its run, whose row has them."""
 _NO_TASK = str(UUID(int=0))
 _PROMPT = frozenset((*WRITES_IDX_MAP, "__return__"))
 """Channels whose writes mean that a step stops, goes on, or calls a function whose result it must not lose."""
@@ -185,7 +187,8 @@ class Checkpoints(AsyncPostgresSaver):
         changed = {channel: version for channel, version in new_versions.items() if channel in values}
         blobs = self._dump_blobs(thread_id, checkpoint_ns, values, changed)
         state = json.dumps({**checkpoint, "channel_values": inline})
-        description = json.dumps(get_serializable_checkpoint_metadata(config, metadata))
+        told = get_serializable_checkpoint_metadata(config, metadata)
+        description = json.dumps({key: value for key, value in told.items() if key not in _ON_THE_RUN})
         row = (thread_id, checkpoint_ns, checkpoint["id"], parent_id, state, description)
         fence, writes = _writer.get(), []
         self._new.discard(thread_id)
