@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.routing import APIRoute
 
-from api import errors
+from api import auth, errors
 from api.bootstrap import open_engine
 from api.protocol import (
     assistants,
@@ -36,17 +36,27 @@ SDK_ROUTES = (runs, sdk_threads, thread_states, run_control, assistants, store, 
 STREAM_ROUTES = (thread_streams, thread_protocol, thread_sockets)
 READABLE = ("Content-Location", "Location", "X-Pagination-Total", "X-Pagination-Next", "Retry-After")
 """Headers of ours that pages of other origins need to see. Keys travel in headers: there are no cookies to allow."""
+GARBAGE = 10_000
+"""New objects until some are looked through: a run makes thousands, which nearly all go by themselves."""
 DESCRIPTION = """Agents propose, rules decide, people countersign, the ledger moves exactly once.
 
 Start a case under `workflows`, follow it under `threads`, answer what waits for you under `reviews`."""
 
 
 class Described(FastAPI):
-    """Its OpenAPI document has the problems that `errors.responses` refers to."""
+    """Its OpenAPI document has the problems that `errors.responses` refers to, and the keys."""
 
     def openapi(self) -> dict[str, Any]:
         if self.openapi_schema is None:
-            super().openapi()["components"]["schemas"].update(errors.schemas())
+            document = super().openapi()
+            document["components"]["schemas"].update(errors.schemas())
+            document["components"]["securitySchemes"] = auth.SCHEMES
+            for route in self.router.routes:
+                if not isinstance(route, APIRoute) or not auth.needs_key(route.dependant):
+                    continue
+                for method in route.methods or ():
+                    operation = document["paths"][route.path_format][method.lower()]
+                    operation["security"] = [{scheme: []} for scheme in auth.SCHEMES]
         assert self.openapi_schema is not None
         return self.openapi_schema
 
@@ -62,6 +72,7 @@ def create_app(settings: Settings, database_url: str, *, with_worker: bool) -> F
             # What is there for good is not looked through again and again.
             gc.collect()
             gc.freeze()
+            gc.set_threshold(GARBAGE)
             if with_worker:
                 worker = group.create_task(engine.worker.work(settings.worker_concurrency, settings.drain_s))
                 worker.add_done_callback(_end_process)

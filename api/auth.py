@@ -3,9 +3,9 @@
 import time
 from typing import Annotated
 
-from fastapi import Depends, HTTPException, Request, WebSocket
+from fastapi import Depends, HTTPException, Request
+from fastapi.dependencies.models import Dependant
 from fastapi.requests import HTTPConnection
-from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
 from fastapi.security.utils import get_authorization_scheme_param
 
 from api.bootstrap import Engine
@@ -17,8 +17,14 @@ TRUSTED_S = 5.0
 """How long a key that was found good is not looked up again, so how long one that another process revoked may work."""
 MOST_TRUSTED = 10_000
 
-_bearer = HTTPBearer(auto_error=False, description="An API key made by `countersign keys create`.")
-_api_key = APIKeyHeader(name="x-api-key", auto_error=False, description="The same key, as LangGraph's SDK sends it.")
+SCHEMES: dict[str, dict[str, str]] = {
+    "bearer": {"type": "http", "scheme": "bearer", "description": "An API key made by `countersign keys create`."},
+    "x-api-key": {
+        "type": "apiKey", "in": "header", "name": "x-api-key",
+        "description": "The same key, as LangGraph's SDK sends it.",
+    },
+}  # fmt: skip
+"""For the OpenAPI document. Not FastAPI's own: each of those is a dependency more to be solved for each request."""
 
 
 async def engine_of(request: Request) -> Engine:
@@ -27,26 +33,12 @@ async def engine_of(request: Request) -> Engine:
     return engine
 
 
-async def actor_of(
-    request: Request,
-    bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
-    api_key: Annotated[str | None, Depends(_api_key)],
-) -> Actor:
-    """Whoever sends `Authorization` is judged by it alone."""
-    key = api_key if "Authorization" not in request.headers else bearer.credentials if bearer else None
-    return await _actor(request, key)
-
-
-async def actor_of_socket(websocket: WebSocket) -> Actor:
-    """By the headers of its handshake, as a request's. Raises HTTPException."""
-    scheme, given = get_authorization_scheme_param(websocket.headers.get("Authorization"))
+async def actor_of(connection: HTTPConnection) -> Actor:
+    """Of a request, or of a WebSocket's handshake. Whoever sends `Authorization` is judged by it alone."""
+    authorization = connection.headers.get("Authorization")
+    scheme, given = get_authorization_scheme_param(authorization)
     bearer = given if scheme.lower() == "bearer" else None
-    return await _actor(
-        websocket, bearer if "Authorization" in websocket.headers else websocket.headers.get("x-api-key")
-    )
-
-
-async def _actor(connection: HTTPConnection, key: str | None) -> Actor:
+    key = connection.headers.get("x-api-key") if authorization is None else bearer
     if not key:
         raise HTTPException(401, "no key: send `Authorization: Bearer <key>` or `x-api-key: <key>`")
     trusted: dict[str, tuple[float, Actor]] = connection.app.state.trusted
@@ -61,6 +53,10 @@ async def _actor(connection: HTTPConnection, key: str | None) -> Actor:
 
 Caller = Annotated[Actor, Depends(actor_of)]
 TheEngine = Annotated[Engine, Depends(engine_of)]
+
+
+def needs_key(dependant: Dependant) -> bool:
+    return any(inner.call is actor_of or needs_key(inner) for inner in dependant.dependencies)
 
 
 def forget_keys(request: Request) -> None:

@@ -25,12 +25,14 @@ def array(kind: str, values: Sequence[Any]) -> Array:
     """`kind` is the elements' SQL type; JSON is passed as text, NULL as None. Raises ValueError for what is no text."""
     oid, encoded = _KINDS[kind]
     parts = [_HEADER.pack(1, None in values, oid, len(values), 1)] if values else [_HEADER.pack(0, 0, oid, 0, 0)[:12]]
+    add, pack = parts.append, _LENGTH.pack
     for value in values:
         if value is None:
-            parts.append(_NULL)
+            add(_NULL)
         else:
             data = encoded(value)
-            parts += (_LENGTH.pack(len(data)), data)
+            add(pack(len(data)))
+            add(data)
     return Array(b"".join(parts))
 
 

@@ -41,6 +41,9 @@ class Fence:
     run_id: UUID
     epoch: int
 
+    def __hash__(self) -> int:
+        return hash(self.run_id.int)
+
 
 class Event(NamedTuple):
     """`data` is JSON. `seq` counts up within the run, over its restarts too; whoever drives the run numbers."""

@@ -8,7 +8,7 @@ from fastapi import APIRouter, HTTPException, WebSocket, WebSocketDisconnect
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 
-from api.auth import actor_of_socket
+from api.auth import actor_of
 from api.bootstrap import Engine
 from api.errors import InvalidRequest
 from api.protocol.state import encoded
@@ -33,7 +33,7 @@ def router() -> APIRouter:
         await websocket.accept()
         engine: Engine = websocket.app.state.engine
         try:
-            actor = await actor_of_socket(websocket)
+            actor = await actor_of(websocket)
             async with engine.pool.connection() as conn:
                 await threads.get(conn, actor, thread_id)
         except HTTPException as exc:

@@ -27,7 +27,7 @@ def own() -> dict[str, Any]:
     """Of our own routes, which are stricter than those that LangGraph's SDK prescribes."""
     app = Described()
     for routes in OUR_ROUTES:
-        app.include_router(routes.router())
+        app.router.routes.extend(routes.router().routes)
     return app.openapi()
 
 
