@@ -1,7 +1,7 @@
 """The one composition root: app, worker, command line and tests all stand on what is put together here."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from uuid import UUID
@@ -17,8 +17,10 @@ from api.settings import Settings
 from api.webhooks.deliverer import Deliverer
 from api.webhooks.destinations import Destinations
 from api.worker import Worker, drive
+from db import threads
 from db.changes import Changes
 from db.events import EventFeed
+from db.grouping import Grouped
 from db.journal import Journal
 from db.migrate import check_schema
 from db.pool import Pool, open_pool
@@ -26,6 +28,7 @@ from db.queue import Queue
 from db.runs import Begun
 from db.store import Store
 from db.tenant_checkpoints import TenantCheckpoints
+from db.threads import NewThread, Thread
 from tools.bank import Bank
 from tools.letter_facts import DEMO_CREDITOR
 
@@ -50,6 +53,7 @@ class Engine:
     editing: asyncio.Semaphore
     results: Results
     destinations: Destinations
+    new_threads: Grouped[NewThread, Thread | None]
 
 
 @asynccontextmanager
@@ -71,6 +75,10 @@ async def open_engine(settings: Settings, database_url: str) -> AsyncIterator[En
         deliverer = await stack.enter_async_context(Deliverer(pool, destinations))
         served = all_served(settings.config, Backing(saver, store))
 
+        async def create_each(news: Sequence[NewThread]) -> Sequence[Thread | None]:
+            async with pool.connection() as conn:
+                return await threads.create_each(conn, news)
+
         async def drive_run(run_id: UUID, begun: Begun | None) -> None:
             await drive(driver, run_id, begun)
 
@@ -81,9 +89,21 @@ async def open_engine(settings: Settings, database_url: str) -> AsyncIterator[En
         clockwork = Clockwork(pool, queue, served)
         chores = (clockwork.start_due, Expiry(pool, saver, served).sweep, deliverer.look)
         worker = Worker(pool, queue, driver, chores, stalled_after_s / 6)
-        editing = asyncio.Semaphore(EDITS_AT_ONCE)
         yield Engine(
-            settings, pool, queue, feed, changes, bank, store, served, worker, saver, editing, results, destinations
+            settings=settings,
+            pool=pool,
+            queue=queue,
+            feed=feed,
+            changes=changes,
+            bank=bank,
+            store=store,
+            served=served,
+            worker=worker,
+            saver=saver,
+            editing=asyncio.Semaphore(EDITS_AT_ONCE),
+            results=results,
+            destinations=destinations,
+            new_threads=Grouped(create_each),
         )
 
 

@@ -47,6 +47,7 @@ def _jsonb(text: str) -> bytes:
 _KINDS: dict[str, tuple[int, Callable[[Any], bytes]]] = {
     "boolean": (16, lambda value: b"\x01" if value else b"\x00"),
     "bytea": (17, bytes),
+    "double precision": (701, struct.Struct("!d").pack),
     "integer": (23, _LENGTH.pack),
     "text": (25, str.encode),
     "timestamptz": (1184, _timestamptz),

@@ -1,5 +1,6 @@
 """Threads: one case each. The thread's id is the case's id everywhere."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -11,6 +12,7 @@ from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from db.actor import Actor
+from db.arrays import array
 from db.errors import Conflict, NotFound
 
 Status = Literal["idle", "busy", "interrupted", "error"]
@@ -97,11 +99,14 @@ async def create(conn: AsyncConnection[Any], thread: NewThread) -> bool:
     return (await conn.execute(_INSERT, _new(thread))).rowcount == 1
 
 
-async def created(conn: AsyncConnection[Any], thread: NewThread) -> Thread | None:
-    """As `create`, and the thread as it is now; one statement."""
+async def create_each(conn: AsyncConnection[Any], news: Sequence[NewThread]) -> list[Thread | None]:
+    """As `create`, in one statement: each thread as it is now, or None if there is one of its id."""
+    given = [_new(thread) for thread in news]
+    columns = {name: array(kind, [row[name] for row in given]) for name, kind in _COLUMN_KINDS.items()}
     async with conn.cursor(row_factory=class_row(Thread)) as cur:
-        await cur.execute(f"{_INSERT} RETURNING {COLUMNS}", _new(thread))
-        return await cur.fetchone()
+        await cur.execute(_INSERT_EACH, columns)
+        created = {thread.thread_id: thread for thread in await cur.fetchall()}
+    return [created.pop(thread.thread_id, None) for thread in news]
 
 
 async def get(conn: AsyncConnection[Any], actor: Actor, thread_id: UUID, *, lock: bool = False) -> Thread:
@@ -240,12 +245,26 @@ def _own_metadata(wanted: Wanted) -> dict[str, Any]:
     return {key: value for key, value in wanted.metadata.items() if key not in ("graph_id", "assistant_id")}
 
 
-_INSERT = """
+_INTO = """
     INSERT INTO threads AS t (thread_id, tenant_id, workflow, workflow_version, started_by, metadata, status,
                               ttl_minutes, ttl_strategy, expires_at)
+"""
+_INSERT = f"""{_INTO}
     VALUES (%(thread_id)s, %(tenant_id)s, %(workflow)s, %(workflow_version)s, %(started_by)s, %(metadata)s,
             %(status)s, %(minutes)s, %(strategy)s, now() + %(minutes)s * interval '1 minute')
     ON CONFLICT (thread_id) DO NOTHING
+"""
+_COLUMN_KINDS = {
+    "thread_id": "uuid", "tenant_id": "text", "workflow": "text", "workflow_version": "text", "started_by": "text",
+    "metadata": "jsonb", "status": "text", "minutes": "double precision", "strategy": "text",
+}  # fmt: skip
+_INSERT_EACH = f"""{_INTO}
+    SELECT thread_id, tenant_id, workflow, workflow_version, started_by, metadata, status, minutes, strategy,
+           now() + minutes * interval '1 minute'
+    FROM unnest({", ".join(f"%({name})s::{kind}[]" for name, kind in _COLUMN_KINDS.items())})
+         AS n ({", ".join(_COLUMN_KINDS)})
+    ORDER BY thread_id
+    ON CONFLICT (thread_id) DO NOTHING RETURNING {COLUMNS}
 """
 
 
@@ -256,7 +275,7 @@ def _new(thread: NewThread) -> dict[str, Any]:
         "workflow": thread.workflow,
         "workflow_version": thread.workflow_version,
         "started_by": thread.started_by,
-        "metadata": Jsonb(thread.metadata),
+        "metadata": json.dumps(thread.metadata),
         "status": thread.status,
         "minutes": thread.ttl and thread.ttl.minutes,
         "strategy": thread.ttl and thread.ttl.strategy,

@@ -202,11 +202,11 @@ async def _create(engine: Engine, actor: Actor, body: NewThreadBody) -> Thread:
         metadata=metadata,
         ttl=body.ttl.value() if body.ttl else None,
     )
+    if (created := await engine.new_threads.ask(new)) is not None:
+        return created
+    if body.if_exists != "do_nothing":
+        raise Conflict(f"thread {thread_id} exists already")
     async with engine.pool.connection() as conn:
-        if (created := await threads.created(conn, new)) is not None:
-            return created
-        if body.if_exists != "do_nothing":
-            raise Conflict(f"thread {thread_id} exists already")
         try:
             return await threads.get(conn, actor, thread_id)
         except NotFound as exc:

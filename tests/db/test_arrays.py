@@ -17,6 +17,7 @@ FIRST, LAST = datetime(1999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC), datetime(
     [
         ("boolean", [True, None, False]),
         ("bytea", [b"", None, b"\x00\xff"]),
+        ("double precision", [0.1, None, -1e300]),
         ("integer", [0, -(2**31), None, 2**31 - 1]),
         ("text", ["", 'a "quoted", {bräced} one', None, "NULL"]),
         ("timestamptz", [FIRST, None, LAST]),
