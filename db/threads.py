@@ -245,6 +245,19 @@ def _own_metadata(wanted: Wanted) -> dict[str, Any]:
     return {key: value for key, value in wanted.metadata.items() if key not in ("graph_id", "assistant_id")}
 
 
+async def head(conn: AsyncConnection[Any], tenant_id: str, thread_id: UUID) -> str | None:
+    """The thread's latest checkpoint, by its id."""
+    cur = await conn.execute(
+        """
+        SELECT max(checkpoint_id) AS head FROM checkpoints
+        WHERE thread_id = %(saved_as)s AND checkpoint_ns = ''
+        """,
+        {"saved_as": f"{tenant_id}:{thread_id}"},
+    )
+    row = await cur.fetchone()
+    return row["head"] if row else None
+
+
 _INTO = """
     INSERT INTO threads AS t (thread_id, tenant_id, workflow, workflow_version, started_by, metadata, status,
                               ttl_minutes, ttl_strategy, expires_at)

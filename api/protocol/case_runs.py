@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from api.auth import require
 from api.bootstrap import Engine
-from api.protocol.run_schema import StatelessRunBody
+from api.protocol.run_schema import RunBody, StatelessRunBody
 from api.serving import RunOptions
 from db import audit, reviews, runs, threads
 from db.actor import Actor, Role
@@ -38,7 +38,7 @@ def options_of(body: StatelessRunBody) -> RunOptions:
 
     Raises InvalidInput for what would steer the case.
     """
-    for option in ("interrupt_before", "interrupt_after", "checkpoint", "checkpoint_id", "context", "after_seconds"):
+    for option in ("interrupt_before", "interrupt_after", "context", "after_seconds"):
         if getattr(body, option, None):
             raise InvalidInput(option, "not served on a case of a workflow: its steps are its own")
     config = body.config
@@ -74,6 +74,7 @@ async def accept(
 ) -> tuple[NewRun, datetime]:
     """In the caller's transaction. Raises what `reviews.answer` does, and Conflict as the case's state demands."""
     thread = await threads.get(conn, actor, run.thread_id, lock=True)
+    await _refuse_fork(conn, body, run)
     if body.command is not None and body.command.resume is not None:
         review, given = _sent_answer(await reviews.of_thread(conn, actor, run.thread_id), body.command.resume)
         answer = Answer(given.payload_sha256, given.answer, run.assistant_id, run.options, run.metadata, run.claim)
@@ -91,6 +92,13 @@ async def accept(
     record = run.input or {"command": run.options.get("command")}
     await audit.record(conn, Deed(actor.tenant_id, actor.person, action, record, run.thread_id, run.run_id))
     return run, created_at
+
+
+async def _refuse_fork(conn: AsyncConnection[Any], body: StatelessRunBody, run: NewRun) -> None:
+    """A page names the checkpoint that it shows; the case goes on from its latest or not at all."""
+    named = body.forked_from() if isinstance(body, RunBody) else None
+    if named is not None and named["checkpoint_id"] != await threads.head(conn, run.tenant_id, run.thread_id):
+        raise InvalidInput("checkpoint", "is not the case's latest; a case goes on from where it stands")
 
 
 def _sent_answer(asked: Sequence[Review], resume: Any) -> tuple[Review, SentAnswer]:

@@ -57,6 +57,20 @@ async def test_two_answers_at_once_pay_once(sdk: Sdk, countersign: Service) -> N
     assert len(await clients[0].runs.list(thread_id)) == 2
 
 
+async def test_case_goes_on_from_its_latest_checkpoint_only(sdk: Sdk, countersign: Service) -> None:
+    thread_id, payload = await asked(sdk, countersign, APPLICATION, "bea")
+    client = sdk("client", "bea")
+    shown = [state["checkpoint"]["checkpoint_id"] for state in await client.threads.get_history(thread_id, limit=2)]
+    given: Any = {"resume": {"payload_sha256": payload, "answer": {"accepted": True}}}
+
+    with pytest.raises(httpx.HTTPStatusError) as refused:
+        await client.runs.wait(thread_id, "loan_origination", command=given, checkpoint_id=shown[1])
+    won = await client.runs.wait(thread_id, "loan_origination", command=given, checkpoint_id=shown[0])
+
+    assert refused.value.response.status_code == 422
+    assert won["outcome"] == "disbursed"
+
+
 async def test_answer_to_another_payload_is_void(sdk: Sdk, countersign: Service) -> None:
     thread_id, _ = await asked(sdk, countersign, APPLICATION, "bob")
 
