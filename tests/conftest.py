@@ -7,6 +7,7 @@ from uuid import uuid4
 
 import psycopg
 import pytest
+from hypothesis import settings
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
@@ -15,6 +16,12 @@ from db.migrate import migrate
 from tests.crash_deployment import Deployment, deployment
 from tests.fork_server import ForkServer, fork_server
 from tests.service import Service, service
+
+
+def pytest_configure() -> None:
+    """A property does not fail because a busy machine took long over it."""
+    settings.register_profile("patient", deadline=None)
+    settings.load_profile("patient")
 
 
 @pytest.fixture(scope="session")
