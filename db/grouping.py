@@ -34,6 +34,7 @@ class Grouped(Generic[Asked, Given]):
 
     async def _until_nobody_waits(self) -> None:
         while self._waiting:
+            await asyncio.sleep(0)  # Who is ready to ask, asks.
             group, self._waiting = self._waiting[:MOST], self._waiting[MOST:]
             await self._answer(group)
 

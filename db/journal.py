@@ -151,6 +151,7 @@ class Journal:
         try:
             while self._waiting or not self._stopping:
                 await self._wake.wait()
+                await asyncio.sleep(0)  # Who is ready to go on adds what they have, and it rides along.
                 self._wake.clear()
                 if self._linger is not None:
                     self._linger.cancel()

@@ -7,9 +7,10 @@ from typing import Any
 from uuid import UUID
 
 from psycopg import AsyncConnection
-from psycopg.rows import class_row
+from psycopg.rows import kwargs_row
 
 from db.errors import NotFound
+from db.packed import unpacked
 from db.runs import Multitask, Status
 
 
@@ -51,7 +52,7 @@ _SELECT = """
 
 async def get(conn: AsyncConnection[Any], tenant_id: str, run_id: UUID, thread_id: UUID | None = None) -> Run:
     """Raises NotFound, also for a run of another thread than the one named."""
-    async with conn.cursor(row_factory=class_row(Run)) as cur:
+    async with conn.cursor(row_factory=kwargs_row(_read)) as cur:
         await cur.execute(
             _SELECT + " AND run_id = %(run_id)s AND thread_id = coalesce(%(thread_id)s, thread_id)",
             {"tenant_id": tenant_id, "run_id": run_id, "thread_id": thread_id},
@@ -64,7 +65,7 @@ async def get(conn: AsyncConnection[Any], tenant_id: str, run_id: UUID, thread_i
 
 async def of_thread(conn: AsyncConnection[Any], tenant_id: str, thread_id: UUID) -> Sequence[Run]:
     """The thread's runs, the first one first."""
-    async with conn.cursor(row_factory=class_row(Run)) as cur:
+    async with conn.cursor(row_factory=kwargs_row(_read)) as cur:
         await cur.execute(
             _SELECT + " AND thread_id = %(thread_id)s ORDER BY run_id",
             {"tenant_id": tenant_id, "thread_id": thread_id},
@@ -73,7 +74,7 @@ async def of_thread(conn: AsyncConnection[Any], tenant_id: str, thread_id: UUID)
 
 
 async def page(conn: AsyncConnection[Any], tenant_id: str, thread_id: UUID, wanted: Page) -> Sequence[Run]:
-    async with conn.cursor(row_factory=class_row(Run)) as cur:
+    async with conn.cursor(row_factory=kwargs_row(_read)) as cur:
         await cur.execute(
             _SELECT
             + """
@@ -95,7 +96,7 @@ async def active(
     conn: AsyncConnection[Any], tenant_id: str, statuses: Sequence[Status], owner: str | None
 ) -> Sequence[Run]:
     """The tenant's runs of these statuses, on any thread that `owner` started; None: on any at all."""
-    async with conn.cursor(row_factory=class_row(Run)) as cur:
+    async with conn.cursor(row_factory=kwargs_row(_read)) as cur:
         await cur.execute(
             _SELECT
             + """
@@ -106,3 +107,7 @@ async def active(
             {"tenant_id": tenant_id, "statuses": list(statuses), "owner": owner},
         )
         return await cur.fetchall()
+
+
+def _read(*, input: bytes | None, **row: Any) -> Run:  # noqa: A002
+    return Run(input=unpacked(input), **row)

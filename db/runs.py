@@ -8,10 +8,11 @@ from uuid import UUID
 
 import orjson
 from psycopg import AsyncConnection
-from psycopg.types.json import Json, Jsonb
+from psycopg.types.json import Jsonb
 
 from db.errors import Conflict, CountersignError, NotFound, StaleRun
 from db.journal import Event, Fence
+from db.packed import packed
 from db.queue import CLAIMABLE, DELAYED, ENQUEUE, USUAL, Claim, Queue
 
 Status = Literal["pending", "running", "waiting", "success", "error", "cancelled"]
@@ -108,7 +109,7 @@ async def accept(conn: AsyncConnection[Any], run: NewRun) -> datetime:
             "assistant_id": run.assistant_id,
             "options": Jsonb(run.options),
             "metadata": Jsonb(run.metadata),
-            "input": None if run.input is None else Json(run.input),
+            "input": packed(run.input),
             "review_id": run.review_id,
             "data": run_event(run.run_id, "pending"),
             "answers": run.answers,

@@ -10,11 +10,12 @@ from uuid import UUID
 
 import orjson
 from psycopg import AsyncConnection
-from psycopg.rows import class_row
+from psycopg.rows import dict_row
 
 from db.arrays import array
 from db.errors import StaleRun
 from db.journal import Event
+from db.packed import unpacked
 from db.runs import Begun, Ending, run_event
 from db.webhooks import NOTE
 
@@ -38,9 +39,9 @@ async def begin(conn: AsyncConnection[Any], run_ids: Sequence[UUID]) -> list[Beg
     Waits for the disk: were an epoch lost with a server that crashed, the next to take the run up would get the same
     number, and whoever drove it before might live and pass for them.
     """
-    async with conn.cursor(row_factory=class_row(Begun)) as cur:
+    async with conn.cursor(row_factory=dict_row) as cur:
         await cur.execute(_BEGIN, {"run_ids": list(run_ids)})
-        begun = {run.run_id: run for run in await cur.fetchall()}
+        begun = {row["run_id"]: Begun(**{**row, "input": unpacked(row["input"])}) for row in await cur.fetchall()}
     return [begun.get(run_id) for run_id in run_ids]
 
 

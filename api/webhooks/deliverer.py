@@ -16,6 +16,7 @@ from api.protocol.state import encoded
 from api.webhooks.destinations import Destinations
 from api.webhooks.post import MOST_AT_ONCE, Answer, Poster, signed
 from db import failpoints, webhook_secrets, webhooks
+from db.packed import unpacked
 from db.pool import Pool
 from db.run_records import Run
 from db.webhooks import Attempt, Claimed
@@ -116,7 +117,8 @@ class Deliverer:
 
 def body_of(claimed: Claimed, now: datetime) -> bytes:
     """As LangGraph's server sends it: the run, with the values it came to and the times of its attempt."""
-    run = Run(**{field.name: claimed.run[field.name] for field in fields(Run)})
+    stored = {field.name: claimed.run[field.name] for field in fields(Run)}
+    run = Run(**stored | {"input": unpacked(stored["input"] and bytes.fromhex(stored["input"].removeprefix("\\x")))})
     told = run_view(run) | {
         "error": error_view(claimed.run),
         "run_started_at": run.started_at,
