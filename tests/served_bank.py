@@ -17,6 +17,7 @@ import uvicorn
 from psycopg import sql
 
 from api.sandbox.app import create_bank
+from api.sandbox.clock import Pace
 
 API_KEY = "key-of-the-tests"
 
@@ -54,6 +55,17 @@ class ServedBank:
 
     def booked_minor(self, account_id: str) -> int:
         return int(self.http.get(f"/accounts/{account_id}/balance").json()["booked_minor"])
+
+    def available_minor(self, account_id: str) -> int:
+        return int(self.http.get(f"/accounts/{account_id}/balance").json()["available_minor"])
+
+    def awaited(self, path: str, **expected: Any) -> dict[str, Any]:
+        """What is at this path once it says so: the bank's clock brings it there."""
+        deadline = time.monotonic() + 20
+        while not (found := self.http.get(path).json()).items() >= expected.items():
+            assert time.monotonic() < deadline, found
+            time.sleep(0.02)
+        return dict(found)
 
     def ledger(self) -> dict[str, Any]:
         return dict(self.http.get("/ledger/check").json())
@@ -98,7 +110,7 @@ def served_bank(database_url: str) -> Iterator[ServedBank]:
 
 
 def _serve(listener_fd: int, database_url: str) -> None:
-    bank = create_bank(database_url, API_KEY)
+    bank = create_bank(database_url, API_KEY, Pace(tick_s=0.05))
     config = uvicorn.Config(bank, log_level="critical", ws="none", timeout_graceful_shutdown=1)
     uvicorn.Server(config).run(sockets=[socket.socket(fileno=listener_fd)])
 

@@ -1,15 +1,17 @@
 """The sandbox core bank as a FastAPI application; only the launcher starts it."""
 
+import asyncio
 import hmac
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Annotated, Any, TypedDict
 
 from fastapi import APIRouter, FastAPI, Query, Request
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from api.sandbox import ledger, loans, misbehaviour, records, request_log, transfers
+from api.sandbox import clock, holds, ledger, loans, misbehaviour, records, request_log, transfers
+from api.sandbox.clock import Pace
 from api.sandbox.database import Pool, open_pool, prepare
 from api.sandbox.misbehaviour import Switches
 from api.sandbox.problems import PROBLEMS, Refused, answer_problem, problem_response
@@ -17,9 +19,11 @@ from api.sandbox.records import MAX_ID
 from api.sandbox.teller import TellerRoute, route_name
 
 _POOL_SIZE = 8
+_PACE = Pace()
+_CONTRACT = (records.router, transfers.router, holds.router, loans.router)
 
 
-def create_bank(database_url: str, api_key: str) -> FastAPI:
+def create_bank(database_url: str, api_key: str, pace: Pace = _PACE) -> FastAPI:
     """On start-up creates role `countersign_bank` and schema `bank` with its world if they are not there yet.
 
     The switches to misbehave live in this process, so one database is served by one bank process.
@@ -31,17 +35,29 @@ def create_bank(database_url: str, api_key: str) -> FastAPI:
         await prepare(database_url)
         async with open_pool(database_url, _POOL_SIZE) as pool:
             await pool.wait()
-            yield {"pool": pool, "switches": switches}
+            async with _ticking(pool, pace):
+                yield {"pool": pool, "switches": switches}
 
     app = FastAPI(title="Sandbox core bank", version="1", lifespan=lifespan)
-    for router in (records.router, transfers.router, loans.router, misbehaviour.router, _sandbox_only, _open):
+    for router in (*_CONTRACT, misbehaviour.router, _sandbox_only, _open):
         app.include_router(router)
-    for router in (records.router, transfers.router, loans.router):
+    for router in _CONTRACT:
         switches.known_routes |= {route_name(route) for route in router.routes if isinstance(route, TellerRoute)}
     for problem in PROBLEMS:
         app.add_exception_handler(problem, answer_problem)
     app.add_middleware(_BearerKey, api_key=api_key)
     return app
+
+
+@asynccontextmanager
+async def _ticking(pool: Pool, pace: Pace) -> AsyncIterator[None]:
+    ticking = asyncio.create_task(clock.run(pool, pace))
+    try:
+        yield
+    finally:
+        ticking.cancel()
+        with suppress(asyncio.CancelledError):
+            await ticking
 
 
 class _State(TypedDict):

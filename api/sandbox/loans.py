@@ -109,7 +109,7 @@ async def _open_and_pay_out(conn: Connection, order: LoanOrder, key: str) -> dic
         currency=order.currency,
         reference=order.reference,
     )
-    transfer = await transfers.record(conn, movement)
+    transfer = await transfers.record(conn, movement, transfers.new_id())
     return await _record(conn, order, loan_account_id, transfer["transfer_id"])
 
 

@@ -12,7 +12,7 @@ from pydantic_core import to_jsonable_python
 from api.sandbox.database import Connection
 from api.sandbox.idempotency import Keyed, answer_once
 from api.sandbox.ledger import Account, Posting, book, customer_account, hold_accounts
-from api.sandbox.money import Amount, Currency, RecordId, Reference, in_major, to_minor
+from api.sandbox.money import Amount, Currency, RecordId, Reference, in_major, minor_of
 from api.sandbox.problems import Refused, unknown
 from api.sandbox.records import one
 from api.sandbox.teller import TellerRoute
@@ -28,6 +28,17 @@ class TransferOrder(BaseModel):
     amount: Amount
     currency: Currency | None = None
     reference: Reference = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Payment:
+    """A transfer that was examined and can be booked, as long as its accounts stay locked."""
+
+    source_account: str
+    destination_account: str
+    amount_minor: int
+    currency: str
+    reference: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +60,7 @@ router = APIRouter(route_class=TellerRoute)
 @router.post("/transfers", status_code=201)
 async def transfer(order: TransferOrder, keyed: Keyed, request: Request) -> Response:
     async def execute(conn: Connection) -> dict[str, Any]:
-        return await _transfer(conn, order, keyed.key)
+        return await carry_out(conn, await examined(conn, order), keyed.key)
 
     return await answer_once(request, keyed, execute)
 
@@ -69,7 +80,47 @@ async def transfer_by_id(transfer_id: str, request: Request) -> dict[str, Any]:
     return _answer(row)
 
 
-async def record(conn: Connection, movement: Movement) -> dict[str, Any]:
+def new_id() -> str:
+    return f"trf_{uuid.uuid4().hex}"
+
+
+async def examined(conn: Connection, order: TransferOrder, freed_minor: int = 0) -> Payment:
+    """Locks the accounts. `freed_minor` is held money that the source will have back before this is booked.
+
+    Raises Refused.
+    """
+    if order.source_account == order.destination_account:
+        raise Refused(422, "same_account", "source and destination are one account", "destination_account")
+    accounts = await hold_accounts(conn, (order.source_account, order.destination_account))
+    source = customer_account(accounts, order.source_account, "source_account")
+    destination = customer_account(accounts, order.destination_account, "destination_account")
+    return Payment(
+        source_account=source.account_id,
+        destination_account=destination.account_id,
+        amount_minor=_amount_minor(order, source, destination, freed_minor),
+        currency=source.currency,
+        reference=order.reference,
+    )
+
+
+async def carry_out(conn: Connection, payment: Payment, key: str, transfer_id: str | None = None) -> dict[str, Any]:
+    postings = (
+        Posting(payment.source_account, -payment.amount_minor),
+        Posting(payment.destination_account, payment.amount_minor),
+    )
+    movement = Movement(
+        transaction_id=await book(conn, payment.currency, payment.reference or "transfer", postings),
+        idempotency_key=key,
+        source_account=payment.source_account,
+        destination_account=payment.destination_account,
+        amount_minor=payment.amount_minor,
+        currency=payment.currency,
+        reference=payment.reference,
+    )
+    return await record(conn, movement, transfer_id or new_id())
+
+
+async def record(conn: Connection, movement: Movement, transfer_id: str) -> dict[str, Any]:
     cur = await conn.execute(
         """
         INSERT INTO transfers (transfer_id, transaction_id, idempotency_key, source_account, destination_account,
@@ -80,7 +131,7 @@ async def record(conn: Connection, movement: Movement) -> dict[str, Any]:
                   created_at
         """,
         {
-            "transfer_id": f"trf_{uuid.uuid4().hex}",
+            "transfer_id": transfer_id,
             "transaction_id": movement.transaction_id,
             "idempotency_key": movement.idempotency_key,
             "source_account": movement.source_account,
@@ -95,40 +146,15 @@ async def record(conn: Connection, movement: Movement) -> dict[str, Any]:
     return _answer(row)
 
 
-async def _transfer(conn: Connection, order: TransferOrder, key: str) -> dict[str, Any]:
-    if order.source_account == order.destination_account:
-        raise Refused(422, "same_account", "source and destination are one account", "destination_account")
-    accounts = await hold_accounts(conn, (order.source_account, order.destination_account))
-    source = customer_account(accounts, order.source_account, "source_account")
-    destination = customer_account(accounts, order.destination_account, "destination_account")
-    amount_minor = _amount_minor(order, source, destination)
-    reference = order.reference or "transfer"
-    postings = (Posting(source.account_id, -amount_minor), Posting(destination.account_id, amount_minor))
-    transaction_id = await book(conn, source.currency, reference, postings)
-    movement = Movement(
-        transaction_id=transaction_id,
-        idempotency_key=key,
-        source_account=source.account_id,
-        destination_account=destination.account_id,
-        amount_minor=amount_minor,
-        currency=source.currency,
-        reference=order.reference,
-    )
-    return await record(conn, movement)
-
-
-def _amount_minor(order: TransferOrder, source: Account, destination: Account) -> int:
+def _amount_minor(order: TransferOrder, source: Account, destination: Account, freed_minor: int) -> int:
     if order.currency is not None and order.currency != source.currency:
         detail = f"{source.account_id} is in {source.currency}, not {order.currency}"
         raise Refused(422, "currency_mismatch", detail, "currency")
     if destination.currency != source.currency:
         detail = f"{destination.account_id} is in {destination.currency}, not {source.currency}"
         raise Refused(422, "currency_mismatch", detail, "destination_account")
-    try:
-        amount_minor = to_minor(order.amount, source.currency)
-    except ValueError as exc:
-        raise Refused(422, "invalid_amount", f"amount: {exc}", "amount") from exc
-    if not source.can_pay(amount_minor):
+    amount_minor = minor_of(order.amount, source.currency)
+    if not source.can_pay(amount_minor - freed_minor):
         raise Refused(422, "insufficient_funds", f"{source.account_id} cannot pay {order.amount}", "amount")
     return amount_minor
 

@@ -105,6 +105,8 @@ def test_a_balance_is_a_decimal_string_and_minor_units(bank: ServedBank) -> None
         "currency": "USD",
         "balance": "24000.00",
         "booked_minor": 24_000_00,
+        "held_minor": 0,
+        "overdraft_limit_minor": 0,
         "available_minor": 24_000_00,
     }
 

@@ -1,0 +1,40 @@
+"""What the bank does by itself, because it is time."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from psycopg import OperationalError
+from psycopg_pool import PoolTimeout
+
+from api.sandbox import holds
+from api.sandbox.database import Connection, Pool
+
+_AWAY = (OperationalError, PoolTimeout)
+_log = logging.getLogger(__name__)
+
+Chore = Callable[[Connection], Awaitable[bool]]
+"""Does one thing that is due, in a transaction of its own; False if none is."""
+
+_CHORES: tuple[Chore, ...] = (holds.expire_one,)
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """`tick_s` is how often the bank looks at its clock."""
+
+    tick_s: float = 1.0
+
+
+async def run(pool: Pool, pace: Pace) -> None:
+    """Until it is cancelled. A ledger that is away is waited for."""
+    while True:
+        try:
+            async with pool.connection() as conn:
+                for chore in _CHORES:
+                    while await chore(conn):
+                        pass
+        except _AWAY as exc:
+            _log.warning("the bank's clock waits for its ledger: %s", exc)
+        await asyncio.sleep(pace.tick_s)
