@@ -20,6 +20,7 @@ from api.sandbox.app import create_bank
 from api.sandbox.clock import Pace
 
 API_KEY = "key-of-the-tests"
+SETTLEMENT_S = 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +111,7 @@ def served_bank(database_url: str) -> Iterator[ServedBank]:
 
 
 def _serve(listener_fd: int, database_url: str) -> None:
-    bank = create_bank(database_url, API_KEY, Pace(tick_s=0.05))
+    bank = create_bank(database_url, API_KEY, Pace(tick_s=0.05, settlement_s=SETTLEMENT_S))
     config = uvicorn.Config(bank, log_level="critical", ws="none", timeout_graceful_shutdown=1)
     uvicorn.Server(config).run(sockets=[socket.socket(fileno=listener_fd)])
 

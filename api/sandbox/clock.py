@@ -4,11 +4,12 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 
 from psycopg import OperationalError
 from psycopg_pool import PoolTimeout
 
-from api.sandbox import holds
+from api.sandbox import clearing, holds
 from api.sandbox.database import Connection, Pool
 
 _AWAY = (OperationalError, PoolTimeout)
@@ -17,22 +18,22 @@ _log = logging.getLogger(__name__)
 Chore = Callable[[Connection], Awaitable[bool]]
 """Does one thing that is due, in a transaction of its own; False if none is."""
 
-_CHORES: tuple[Chore, ...] = (holds.expire_one,)
-
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """`tick_s` is how often the bank looks at its clock."""
+    """`tick_s` is how often the bank looks at its clock; `settlement_s` how long another bank takes for each step."""
 
     tick_s: float = 1.0
+    settlement_s: float = 3.0
 
 
 async def run(pool: Pool, pace: Pace) -> None:
     """Until it is cancelled. A ledger that is away is waited for."""
+    chores: tuple[Chore, ...] = (holds.expire_one, partial(clearing.step_one, settlement_s=pace.settlement_s))
     while True:
         try:
             async with pool.connection() as conn:
-                for chore in _CHORES:
+                for chore in chores:
                     while await chore(conn):
                         pass
         except _AWAY as exc:

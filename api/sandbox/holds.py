@@ -9,7 +9,7 @@ from fastapi.responses import Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from pydantic_core import to_jsonable_python
 
-from api.sandbox import transfers
+from api.sandbox import transfer_records
 from api.sandbox.database import Connection
 from api.sandbox.idempotency import Keyed, answer_once
 from api.sandbox.ledger import customer_account, hold_accounts
@@ -17,7 +17,7 @@ from api.sandbox.money import Amount, Currency, RecordId, Reference, in_major, m
 from api.sandbox.problems import Refused, unknown
 from api.sandbox.records import account, fetch_one, one
 from api.sandbox.teller import TellerRoute
-from api.sandbox.transfers import TransferOrder
+from api.sandbox.transfers import Creditor, TransferOrder, account_here, examined
 
 LONGEST_S = 60 * 60 * 24 * 31
 
@@ -41,12 +41,9 @@ class HoldOrder(BaseModel):
     expires_in_s: Annotated[float, Field(gt=0, le=LONGEST_S)] | None = None
 
 
-class CaptureOrder(BaseModel):
+class CaptureOrder(Creditor):
     """Without `amount` the whole hold is captured. With less, the rest is free again."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    destination_account: RecordId
     amount: Amount | None = None
     reference: Reference = ""
 
@@ -177,12 +174,13 @@ async def _expiry(conn: Connection, order: HoldOrder) -> datetime:
 
 async def _capture(conn: Connection, hold_id: str, order: CaptureOrder, key: str) -> dict[str, Any]:
     """The transfer is booked with the key of the capture."""
-    held = await _active(conn, hold_id, order.destination_account)
+    here = await account_here(conn, order)
+    held = await _active(conn, hold_id, *filter(None, [here]))
     whole = in_major(held["amount_minor"], held["currency"])
     wanted = TransferOrder.model_validate(
-        {
+        order.model_dump()
+        | {
             "source_account": held["account_id"],
-            "destination_account": order.destination_account,
             "amount": order.amount or whole,
             "currency": held["currency"],
             "reference": order.reference or held["reason"],
@@ -190,11 +188,11 @@ async def _capture(conn: Connection, hold_id: str, order: CaptureOrder, key: str
     )
     if minor_of(wanted.amount, held["currency"]) > held["amount_minor"]:
         raise Refused(422, "more_than_held", f"{hold_id} holds {whole}", "amount")
-    payment = await transfers.examined(conn, wanted, freed_minor=held["amount_minor"])
+    payment = await examined(conn, wanted, freed_minor=held["amount_minor"])
     # Freed first, booked next: between the two nobody else can spend it, as the account is locked.
-    transfer_id = transfers.new_id()
+    transfer_id = transfer_records.new_id()
     captured = await _end(conn, hold_id, "captured", payment.amount_minor, transfer_id)
-    await transfers.carry_out(conn, payment, key, transfer_id)
+    await transfer_records.carry_out(conn, payment, key, transfer_id)
     return captured
 
 

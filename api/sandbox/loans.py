@@ -9,7 +9,7 @@ from fastapi.responses import Response
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
 from pydantic_core import to_jsonable_python
 
-from api.sandbox import transfers
+from api.sandbox import transfer_records
 from api.sandbox.database import Connection
 from api.sandbox.idempotency import Keyed, answer_once
 from api.sandbox.ledger import Account, Posting, book, customer_account, hold_accounts
@@ -17,7 +17,7 @@ from api.sandbox.money import MAX_MINOR, Currency, RecordId, Reference
 from api.sandbox.problems import Refused, unknown
 from api.sandbox.records import customer, fetch_one, one
 from api.sandbox.teller import TellerRoute
-from api.sandbox.transfers import Movement
+from api.sandbox.transfer_records import Payment
 
 _COLUMNS = """
     loan_account_id, transfer_id, status, customer_id, disburse_to_account, principal_minor, fee_minor,
@@ -100,16 +100,15 @@ async def _open_and_pay_out(conn: Connection, order: LoanOrder, key: str) -> dic
     postings = [Posting(loan_account_id, -order.principal_minor), Posting(target.account_id, paid_out_minor)]
     if order.fee_minor:
         postings.append(Posting(f"BANK-FEES-{order.currency}", order.fee_minor))
-    movement = Movement(
-        transaction_id=await book(conn, order.currency, order.reference or "loan payout", postings),
-        idempotency_key=key,
+    payment = Payment(
         source_account=loan_account_id,
         destination_account=target.account_id,
         amount_minor=paid_out_minor,
         currency=order.currency,
         reference=order.reference,
     )
-    transfer = await transfers.record(conn, movement, transfers.new_id())
+    transaction_id = await book(conn, order.currency, order.reference or "loan payout", postings)
+    transfer = await transfer_records.record(conn, payment, key, transaction_id)
     return await _record(conn, order, loan_account_id, transfer["transfer_id"])
 
 

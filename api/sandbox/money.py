@@ -48,7 +48,7 @@ def _written_amount(value: object) -> Decimal:
     raise ValueError("must be a decimal number of major units, such as 125.50")
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     if not text.isprintable():
         raise ValueError("must not contain control or formatting characters")
     return text
@@ -59,4 +59,4 @@ Amount = Annotated[
 ]
 Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
 RecordId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
-Reference = Annotated[str, StringConstraints(max_length=140), AfterValidator(_printable)]
+Reference = Annotated[str, StringConstraints(max_length=140), AfterValidator(printable)]
