@@ -10,6 +10,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from pydantic_core import to_jsonable_python
 
 from api.sandbox import transfer_records
+from api.sandbox.access import needs
 from api.sandbox.database import Connection
 from api.sandbox.idempotency import Keyed, answer_once
 from api.sandbox.ledger import customer_account, hold_accounts
@@ -52,7 +53,7 @@ class VoidOrder(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-router = APIRouter(route_class=TellerRoute)
+router = APIRouter(route_class=TellerRoute, dependencies=[needs("holds")])
 
 
 @router.post("/holds", status_code=201)

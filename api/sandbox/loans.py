@@ -10,6 +10,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationIn
 from pydantic_core import to_jsonable_python
 
 from api.sandbox import transfer_records
+from api.sandbox.access import needs
 from api.sandbox.database import Connection
 from api.sandbox.idempotency import Keyed, answer_once
 from api.sandbox.ledger import Account, Posting, book, customer_account, hold_accounts
@@ -54,7 +55,7 @@ class LoanOrder(BaseModel):
         return fee_minor
 
 
-router = APIRouter(route_class=TellerRoute)
+router = APIRouter(route_class=TellerRoute, dependencies=[needs("loans")])
 
 
 @router.post("/loan-accounts", status_code=201)

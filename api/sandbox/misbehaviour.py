@@ -8,6 +8,7 @@ from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.types import Receive, Scope, Send
 
+from api.sandbox.access import needs
 from api.sandbox.problems import Refused
 
 ANY_ROUTE = "*"
@@ -87,7 +88,7 @@ def refusal_by_switch() -> Refused:
     return Refused(422, "refused_by_switch", "the bank was told to refuse")
 
 
-router = APIRouter(tags=["sandbox only"])
+router = APIRouter(tags=["sandbox only"], dependencies=[needs("admin", reading="admin")])
 
 
 @router.put("/misbehaviour")

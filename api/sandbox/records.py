@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
 
+from api.sandbox.access import needs
 from api.sandbox.database import Connection, Pool
 from api.sandbox.idempotency import find
 from api.sandbox.money import in_major
@@ -15,7 +16,7 @@ MAX_ID = 2**63 - 1
 Limit = Annotated[int, Query(ge=1, le=1000)]
 After = Annotated[int, Query(ge=0, le=MAX_ID)]
 
-router = APIRouter(route_class=TellerRoute)
+router = APIRouter(route_class=TellerRoute, dependencies=[needs("read")])
 
 
 @router.get("/customers/{customer_id}")

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInf
 from stdnum import iban
 from stdnum.exceptions import ValidationError
 
+from api.sandbox.access import needs
 from api.sandbox.database import Connection
 from api.sandbox.idempotency import Keyed, answer_once
 from api.sandbox.ledger import Account, customer_account, hold_accounts
@@ -59,7 +60,7 @@ class TransferOrder(Creditor):
     reference: Reference = ""
 
 
-router = APIRouter(route_class=TellerRoute)
+router = APIRouter(route_class=TellerRoute, dependencies=[needs("transfer")])
 
 
 @router.post("/transfers", status_code=201)
