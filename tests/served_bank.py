@@ -111,7 +111,7 @@ def served_bank(database_url: str) -> Iterator[ServedBank]:
 
 
 def _serve(listener_fd: int, database_url: str) -> None:
-    bank = create_bank(database_url, API_KEY, Pace(tick_s=0.05, settlement_s=SETTLEMENT_S))
+    bank = create_bank(database_url, API_KEY, Pace(tick_s=0.05, settlement_s=SETTLEMENT_S, webhook_retry_s=0.1))
     config = uvicorn.Config(bank, log_level="critical", ws="none", timeout_graceful_shutdown=1)
     uvicorn.Server(config).run(sockets=[socket.socket(fileno=listener_fd)])
 

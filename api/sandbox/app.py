@@ -7,7 +7,19 @@ from typing import Annotated, Any, TypedDict
 
 from fastapi import APIRouter, FastAPI, Query, Request
 
-from api.sandbox import access, clock, holds, ledger, loans, misbehaviour, records, request_log, transfers
+from api.sandbox import (
+    access,
+    clock,
+    holds,
+    ledger,
+    loans,
+    misbehaviour,
+    records,
+    request_log,
+    transfers,
+    webhook_sender,
+    webhooks,
+)
 from api.sandbox.access import BearerKey, needs
 from api.sandbox.clock import Pace
 from api.sandbox.database import Pool, open_pool, prepare
@@ -18,7 +30,7 @@ from api.sandbox.teller import TellerRoute, route_name
 
 _POOL_SIZE = 8
 _PACE = Pace()
-_CONTRACT = (records.router, transfers.router, holds.router, loans.router)
+_CONTRACT = (records.router, transfers.router, holds.router, loans.router, webhooks.router)
 
 
 def create_bank(database_url: str, api_key: str, pace: Pace = _PACE) -> FastAPI:
@@ -35,7 +47,7 @@ def create_bank(database_url: str, api_key: str, pace: Pace = _PACE) -> FastAPI:
         await prepare(database_url)
         async with open_pool(database_url, _POOL_SIZE) as pool:
             await pool.wait()
-            async with _ticking(pool, pace):
+            async with _ticking(pool, switches, pace):
                 yield {"pool": pool, "switches": switches}
 
     app = FastAPI(title="Sandbox core bank", version="1", lifespan=lifespan)
@@ -50,8 +62,9 @@ def create_bank(database_url: str, api_key: str, pace: Pace = _PACE) -> FastAPI:
 
 
 @asynccontextmanager
-async def _ticking(pool: Pool, pace: Pace) -> AsyncIterator[None]:
-    ticking = asyncio.create_task(clock.run(pool, pace))
+async def _ticking(pool: Pool, switches: Switches, pace: Pace) -> AsyncIterator[None]:
+    loops = (clock.run(pool, pace), webhook_sender.run(pool, switches, pace.tick_s, pace.webhook_retry_s))
+    ticking = asyncio.gather(*loops)
     try:
         yield
     finally:

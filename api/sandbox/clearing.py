@@ -5,6 +5,7 @@ from typing import Any
 from api.sandbox.database import Connection
 from api.sandbox.ledger import Posting, book
 from api.sandbox.transfer_records import COLUMNS, answer
+from api.sandbox.webhooks import tell
 
 
 async def step_one(conn: Connection, settlement_s: float) -> bool:
@@ -23,7 +24,8 @@ async def step_one(conn: Connection, settlement_s: float) -> bool:
             return False
         fate = await _fate(conn, transfer["external_account"])
         transaction_id = await _move(conn, transfer, fate["reason"])
-        await _record(conn, transfer, fate, transaction_id)
+        stepped = await _record(conn, transfer, fate, transaction_id)
+        await tell(conn, f"transfer.{stepped['status']}", stepped)
     return True
 
 

@@ -21,10 +21,13 @@ Chore = Callable[[Connection], Awaitable[bool]]
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """`tick_s` is how often the bank looks at its clock; `settlement_s` how long another bank takes for each step."""
+    """`tick_s` is how often the bank looks at its clock, `settlement_s` how long another bank takes for each step, and
+    `webhook_retry_s` the pause before a webhook that was not taken is sent again.
+    """
 
     tick_s: float = 1.0
     settlement_s: float = 3.0
+    webhook_retry_s: float = 1.0
 
 
 async def run(pool: Pool, pace: Pace) -> None:

@@ -19,6 +19,7 @@ from api.sandbox.problems import Refused, unknown
 from api.sandbox.records import account, fetch_one, one
 from api.sandbox.teller import TellerRoute
 from api.sandbox.transfers import Creditor, TransferOrder, account_here, examined
+from api.sandbox.webhooks import tell
 
 LONGEST_S = 60 * 60 * 24 * 31
 
@@ -117,7 +118,7 @@ async def expire_one(conn: Connection) -> bool:
         current = await fetch_one(conn, _OF_ID, due["hold_id"])
         assert current is not None
         if current["status"] == "active":
-            await _end(conn, due["hold_id"], "expired")
+            await tell(conn, "hold.expired", await _end(conn, due["hold_id"], "expired"))
     return True
 
 
