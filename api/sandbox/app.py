@@ -14,8 +14,10 @@ from api.sandbox import (
     ledger,
     loans,
     misbehaviour,
+    pain,
     records,
     request_log,
+    statements,
     transfers,
     webhook_sender,
     webhooks,
@@ -30,7 +32,15 @@ from api.sandbox.teller import TellerRoute, route_name
 
 _POOL_SIZE = 8
 _PACE = Pace()
-_CONTRACT = (records.router, transfers.router, holds.router, loans.router, webhooks.router)
+_CONTRACT = (
+    records.router,
+    transfers.router,
+    holds.router,
+    loans.router,
+    statements.router,
+    pain.router,
+    webhooks.router,
+)
 
 
 def create_bank(database_url: str, api_key: str, pace: Pace = _PACE) -> FastAPI:
