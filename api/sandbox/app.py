@@ -15,6 +15,7 @@ from api.sandbox import (
     loans,
     misbehaviour,
     pain,
+    payees,
     records,
     request_log,
     statements,
@@ -39,6 +40,7 @@ _CONTRACT = (
     loans.router,
     statements.router,
     pain.router,
+    payees.router,
     webhooks.router,
 )
 
