@@ -18,6 +18,7 @@ from api.sandbox import (
     payees,
     records,
     request_log,
+    standing_orders,
     statements,
     transfers,
     webhook_sender,
@@ -41,6 +42,7 @@ _CONTRACT = (
     statements.router,
     pain.router,
     payees.router,
+    standing_orders.router,
     webhooks.router,
 )
 

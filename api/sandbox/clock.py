@@ -9,7 +9,7 @@ from functools import partial
 from psycopg import OperationalError
 from psycopg_pool import PoolTimeout
 
-from api.sandbox import clearing, holds
+from api.sandbox import clearing, holds, standing_orders
 from api.sandbox.database import Connection, Pool
 
 _AWAY = (OperationalError, PoolTimeout)
@@ -32,7 +32,11 @@ class Pace:
 
 async def run(pool: Pool, pace: Pace) -> None:
     """Until it is cancelled. A ledger that is away is waited for."""
-    chores: tuple[Chore, ...] = (holds.expire_one, partial(clearing.step_one, settlement_s=pace.settlement_s))
+    chores: tuple[Chore, ...] = (
+        holds.expire_one,
+        partial(clearing.step_one, settlement_s=pace.settlement_s),
+        standing_orders.execute_one,
+    )
     while True:
         try:
             async with pool.connection() as conn:

@@ -1,17 +1,17 @@
 """Loan accounts: opened and paid out in one transaction."""
 
 import uuid
-from datetime import date
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 from pydantic_core import to_jsonable_python
 
 from api.sandbox import transfer_records
 from api.sandbox.access import needs
 from api.sandbox.database import Connection
+from api.sandbox.dates import WrittenDate
 from api.sandbox.idempotency import Keyed, answer_once
 from api.sandbox.ledger import Account, Posting, book, customer_account, hold_accounts
 from api.sandbox.money import MAX_MINOR, Currency, RecordId, Reference
@@ -26,12 +26,6 @@ _COLUMNS = """
 """
 
 
-def _written_date(value: object) -> date:
-    if isinstance(value, str) and len(value) == len("2026-01-31"):
-        return date.fromisoformat(value)
-    raise ValueError("must be a date such as 2026-01-31")
-
-
 class LoanOrder(BaseModel):
     """`fee_minor` is withheld: the customer owes the principal and is paid the principal less the fee."""
 
@@ -44,7 +38,7 @@ class LoanOrder(BaseModel):
     currency: Currency
     annual_rate_bps: Annotated[int, Field(strict=True, ge=0, le=10_000)]
     term_months: Annotated[int, Field(strict=True, ge=1, le=600)]
-    first_due_on: Annotated[date, BeforeValidator(_written_date)]
+    first_due_on: WrittenDate
     reference: Reference = ""
 
     @field_validator("fee_minor")

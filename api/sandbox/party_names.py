@@ -8,35 +8,8 @@ from rapidfuzz.fuzz import token_sort_ratio
 
 CLOSE = 85.0
 
-_NO_NAME = frozenset(
-    [
-        "mr",
-        "mrs",
-        "ms",
-        "miss",
-        "dr",
-        "prof",
-        "ltd",
-        "limited",
-        "inc",
-        "llc",
-        "plc",
-        "corp",
-        "co",
-        "company",
-        "gmbh",
-        "ag",
-        "kg",
-        "ohg",
-        "bv",
-        "nv",
-        "sarl",
-        "sas",
-        "sa",
-        "sl",
-        "srl",
-        "spa",
-    ]
+_NO_NAME = re.compile(
+    r"\b(mr|mrs|ms|miss|dr|prof|ltd|limited|inc|llc|plc|corp|co|company|gmbh|ag|kg|ohg|bv|nv|sarl|sas|sa|sl|srl|spa)\b"
 )
 
 
@@ -55,7 +28,7 @@ def likeness(claimed: str, right: str) -> Literal["match", "close_match", "no_ma
 def _words(name: str) -> list[str]:
     """Sorted. B.V. and S.L. are one word each."""
     plain = anyascii(name).casefold().replace(".", "").replace("'", "")
-    return sorted(set(re.findall(r"[a-z0-9]+", plain)) - _NO_NAME)
+    return sorted(set(re.findall(r"[a-z0-9]+", _NO_NAME.sub("", plain))))
 
 
 def _initials(ours: list[str], theirs: list[str]) -> bool:
