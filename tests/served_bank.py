@@ -92,13 +92,13 @@ def fresh_database(server_url: str) -> Iterator[str]:
 
 
 @contextmanager
-def served_bank(database_url: str) -> Iterator[ServedBank]:
+def served_bank(database_url: str, tick_s: float = 0.05) -> Iterator[ServedBank]:
     """In a process of its own. Who connects before it has started waits in the socket's backlog."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen(2048)
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        command = [sys.executable, "-m", "tests.served_bank", str(listener.fileno()), database_url]
+        command = [sys.executable, "-m", "tests.served_bank", str(listener.fileno()), database_url, str(tick_s)]
         process = subprocess.Popen(command, pass_fds=[listener.fileno()], cwd=Path(__file__).parents[1])
     try:
         headers = {"Authorization": f"Bearer {API_KEY}"}
@@ -110,11 +110,11 @@ def served_bank(database_url: str) -> Iterator[ServedBank]:
         process.wait()
 
 
-def _serve(listener_fd: int, database_url: str) -> None:
-    bank = create_bank(database_url, API_KEY, Pace(tick_s=0.05, settlement_s=SETTLEMENT_S, webhook_retry_s=0.1))
+def _serve(listener_fd: int, database_url: str, tick_s: float) -> None:
+    bank = create_bank(database_url, API_KEY, Pace(tick_s=tick_s, settlement_s=SETTLEMENT_S, webhook_retry_s=0.1))
     config = uvicorn.Config(bank, log_level="critical", ws="none", timeout_graceful_shutdown=1)
     uvicorn.Server(config).run(sockets=[socket.socket(fileno=listener_fd)])
 
 
 if __name__ == "__main__":
-    _serve(int(sys.argv[1]), sys.argv[2])
+    _serve(int(sys.argv[1]), sys.argv[2], float(sys.argv[3]))
