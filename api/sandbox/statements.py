@@ -10,6 +10,7 @@ from pydantic_core import to_jsonable_python
 from api.sandbox.access import needs
 from api.sandbox.camt import camt_053
 from api.sandbox.database import Connection
+from api.sandbox.dates import END_OF_TIME
 from api.sandbox.money import in_major
 from api.sandbox.problems import Refused, unknown
 from api.sandbox.teller import TellerRoute
@@ -25,7 +26,7 @@ async def statement(
     account_id: str,
     request: Request,
     first_day: Annotated[date | None, Query(alias="from")] = None,
-    last_day: Annotated[date | None, Query(alias="to")] = None,
+    last_day: Annotated[date | None, Query(alias="to", lt=END_OF_TIME)] = None,
     written_as: Annotated[Literal["json", "camt.053"] | None, Query(alias="format")] = None,
 ) -> Any:
     """Both days are part of it, in UTC; without them this month until today. An `Accept` of XML asks for camt.053."""

@@ -151,6 +151,7 @@ def test_accepting_xml_asks_for_camt_053(bank: ServedBank) -> None:
         ({"from": "2026-02-30"}, "from"),
         ({"from": "2026-02-02", "to": "2026-02-01"}, "from"),
         ({"from": "2024-01-01", "to": "2026-01-01"}, "from"),
+        ({"to": "9999-12-31"}, "to"),
         ({"format": "mt940"}, "format"),
     ],
 )
