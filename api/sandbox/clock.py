@@ -29,6 +29,11 @@ class Pace:
     settlement_s: float = 3.0
     webhook_retry_s: float = 1.0
 
+    @classmethod
+    def settling_in(cls, settlement_s: float) -> "Pace":
+        """Looks often enough for it, and at least once a second."""
+        return cls(tick_s=min(1.0, max(settlement_s / 4, 0.02)), settlement_s=settlement_s)
+
 
 async def run(pool: Pool, pace: Pace) -> None:
     """Until it is cancelled. A ledger that is away is waited for."""
