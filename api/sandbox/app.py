@@ -1,6 +1,7 @@
 """The sandbox core bank as a FastAPI application; only the launcher starts it."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Annotated, Any, TypedDict
@@ -34,6 +35,7 @@ from api.sandbox.records import MAX_ID
 from api.sandbox.teller import TellerRoute, route_name
 
 _POOL_SIZE = 8
+_log = logging.getLogger(__name__)
 _PACE = Pace()
 _CONTRACT = (
     records.router,
@@ -81,12 +83,19 @@ def create_bank(database_url: str, api_key: str, pace: Pace = _PACE) -> FastAPI:
 async def _ticking(pool: Pool, switches: Switches, pace: Pace) -> AsyncIterator[None]:
     loops = (clock.run(pool, pace), webhook_sender.run(pool, switches, pace.tick_s, pace.webhook_retry_s))
     ticking = asyncio.gather(*loops)
+    ticking.add_done_callback(_report)
     try:
         yield
     finally:
         ticking.cancel()
         with suppress(asyncio.CancelledError):
             await ticking
+
+
+def _report(ticking: asyncio.Future[Any]) -> None:
+    """A clock that stopped is said so when it stops, not when the bank ends."""
+    if not ticking.cancelled() and (exc := ticking.exception()) is not None:
+        _log.critical("the bank's clock stopped", exc_info=exc)
 
 
 class _State(TypedDict):

@@ -157,8 +157,8 @@ async def _expiry(conn: Connection, order: HoldOrder) -> datetime:
         raise Refused(422, "invalid_expiry", "give expires_at or expires_in_s, not both", "expires_in_s")
     cur = await conn.execute(
         """
-        SELECT at, at > now() AND at <= now() + make_interval(secs => %(longest_s)s) AS allowed
-        FROM coalesce(%(expires_at)s, now() + make_interval(secs => %(in_s)s)) AS at
+        SELECT at FROM coalesce(%(expires_at)s, now() + make_interval(secs => %(in_s)s)) AS at
+        WHERE at > now() AND at <= now() + make_interval(secs => %(longest_s)s)
         """,
         {
             "expires_at": order.expires_at,
@@ -167,8 +167,7 @@ async def _expiry(conn: Connection, order: HoldOrder) -> datetime:
         },
     )
     row = await cur.fetchone()
-    assert row is not None
-    if not row["allowed"]:
+    if row is None:
         raise Refused(422, "invalid_expiry", "a hold ends within the next 31 days", "expires_at")
     expires_at: datetime = row["at"]
     return expires_at

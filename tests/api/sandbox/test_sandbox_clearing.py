@@ -4,8 +4,10 @@ from typing import Any
 
 import pytest
 
+from db.embedded import Server
 from tests.api.sandbox.test_sandbox_ledger import open_accounts
-from tests.served_bank import ServedBank
+from tests.receiver import receiver
+from tests.served_bank import ServedBank, fresh_database, served_bank
 
 
 def sent(bank: ServedBank, account: str, to: dict[str, str], amount: str = "40.00") -> dict[str, Any]:
@@ -132,3 +134,16 @@ def test_a_hold_is_captured_to_another_bank(bank: ServedBank) -> None:
     bank.awaited(f"/transfers/{captured['transfer_id']}", status="returned")
 
     assert bank.available_minor(account) == 100_00
+
+
+def test_a_bank_that_was_gone_settles_and_tells_what_it_had_taken(postgres: Server) -> None:
+    with fresh_database(postgres.url) as database_url, receiver() as listener:
+        with served_bank(database_url, tick_s=3600) as bank:
+            secret = bank.http.put("/webhook-endpoint", json={"url": f"{listener.url}/gone"}).json()["secret"]
+            transfer = sent(bank, "ACC001", {"destination_account": "EXT002"})
+        with served_bank(database_url) as bank:
+            bank.awaited(f"/transfers/{transfer['transfer_id']}", status="rejected")
+            (told,) = listener.awaited("/gone")
+
+            assert told.verified(secret)["data"]["transfer_id"] == transfer["transfer_id"]
+            assert bank.booked_minor("ACC001") == 10_000_00

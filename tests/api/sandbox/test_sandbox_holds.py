@@ -80,6 +80,15 @@ def test_a_voided_hold_is_free_and_cannot_be_captured(bank: ServedBank) -> None:
     assert bank.booked_minor(account) == 100_00
 
 
+def test_a_void_needs_no_body(bank: ServedBank) -> None:
+    (account,) = open_accounts(bank, "BODY", 1, 100_00)
+    path = f"/holds/{held(bank, account, '80.00')['hold_id']}/void"
+
+    answers = [bank.http.post(path, headers={"Idempotency-Key": "no-body"}) for _ in range(2)]
+
+    assert [answer.json()["status"] for answer in answers] == ["voided", "voided"]
+
+
 def test_an_expired_hold_frees_the_money(bank: ServedBank) -> None:
     (account,) = open_accounts(bank, "LATE", 1, 100_00)
     hold = held(bank, account, "80.00", expires_in_s=0.3)
@@ -115,6 +124,7 @@ def test_a_hold_is_made_and_ended_once_per_key_and_found_by_it(bank: ServedBank,
         ({"amount": "0.001"}, "invalid_amount", "amount"),
         ({"amount": "999999.00"}, "insufficient_funds", "amount"),
         ({"expires_at": "2020-01-01T00:00:00Z"}, "invalid_expiry", "expires_at"),
+        ({"expires_at": "0001-01-01T00:00:00+23:59"}, "invalid_expiry", "expires_at"),
         ({"expires_at": (datetime.now(UTC) + timedelta(days=32)).isoformat()}, "invalid_expiry", "expires_at"),
         ({"expires_at": "2020-01-01T00:00:00Z", "expires_in_s": 1}, "invalid_expiry", "expires_in_s"),
         ({"expires_at": "2020-01-01T00:00:00"}, "invalid_request", "expires_at"),
