@@ -94,8 +94,9 @@ async def _ticking(pool: Pool, switches: Switches, pace: Pace) -> AsyncIterator[
 
 def _report(ticking: asyncio.Future[Any]) -> None:
     """A clock that stopped is said so when it stops, not when the bank ends."""
-    if not ticking.cancelled() and (exc := ticking.exception()) is not None:
-        _log.critical("the bank's clock stopped", exc_info=exc)
+    stopped = not ticking.cancelled() and ticking.exception()
+    if stopped and not isinstance(stopped, asyncio.CancelledError):
+        _log.critical("the bank's clock stopped", exc_info=stopped)
 
 
 class _State(TypedDict):
