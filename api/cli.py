@@ -92,12 +92,14 @@ def sandbox(
 ) -> None:
     """The sandbox core bank alone."""
     from api.sandbox.app import create_bank
+    from api.sandbox.clock import Pace
 
     settings = Settings()
     named = launcher.with_bank(settings.model_copy(update={"banking_api_base_url": None}))
     assert named.banking_api_key is not None
     with launcher.database(settings) as url:
-        bank = create_bank(url, named.banking_api_key.get_secret_value())
+        pace = Pace.settling_in(settings.sandbox_settlement_s)
+        bank = create_bank(url, named.banking_api_key.get_secret_value(), pace)
         config = uvicorn.Config(
             bank,
             "127.0.0.1",

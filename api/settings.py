@@ -32,6 +32,11 @@ class Settings(BaseSettings):
     sandbox_port: int = Field(
         0, ge=0, validation_alias="COUNTERSIGN_SANDBOX_PORT", description="port of the sandbox bank; 0: any free one"
     )
+    sandbox_settlement_s: PositiveFloat = Field(
+        3,
+        validation_alias="COUNTERSIGN_SANDBOX_SETTLEMENT_S",
+        description="time that the sandbox bank's payments to other banks take for each step",
+    )
     bootstrap_key: SecretStr | None = Field(
         None, validation_alias="COUNTERSIGN_BOOTSTRAP_KEY", description="value of the first admin key"
     )

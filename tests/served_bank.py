@@ -17,8 +17,10 @@ import uvicorn
 from psycopg import sql
 
 from api.sandbox.app import create_bank
+from api.sandbox.clock import Pace
 
 API_KEY = "key-of-the-tests"
+SETTLEMENT_S = 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,17 @@ class ServedBank:
     def booked_minor(self, account_id: str) -> int:
         return int(self.http.get(f"/accounts/{account_id}/balance").json()["booked_minor"])
 
+    def available_minor(self, account_id: str) -> int:
+        return int(self.http.get(f"/accounts/{account_id}/balance").json()["available_minor"])
+
+    def awaited(self, path: str, **expected: Any) -> dict[str, Any]:
+        """What is at this path once it says so: the bank's clock brings it there."""
+        deadline = time.monotonic() + 20
+        while not (found := self.http.get(path).json()).items() >= expected.items():
+            assert time.monotonic() < deadline, found
+            time.sleep(0.02)
+        return dict(found)
+
     def ledger(self) -> dict[str, Any]:
         return dict(self.http.get("/ledger/check").json())
 
@@ -79,13 +92,13 @@ def fresh_database(server_url: str) -> Iterator[str]:
 
 
 @contextmanager
-def served_bank(database_url: str) -> Iterator[ServedBank]:
+def served_bank(database_url: str, tick_s: float = 0.05) -> Iterator[ServedBank]:
     """In a process of its own. Who connects before it has started waits in the socket's backlog."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen(2048)
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        command = [sys.executable, "-m", "tests.served_bank", str(listener.fileno()), database_url]
+        command = [sys.executable, "-m", "tests.served_bank", str(listener.fileno()), database_url, str(tick_s)]
         process = subprocess.Popen(command, pass_fds=[listener.fileno()], cwd=Path(__file__).parents[1])
     try:
         headers = {"Authorization": f"Bearer {API_KEY}"}
@@ -97,11 +110,11 @@ def served_bank(database_url: str) -> Iterator[ServedBank]:
         process.wait()
 
 
-def _serve(listener_fd: int, database_url: str) -> None:
-    bank = create_bank(database_url, API_KEY)
+def _serve(listener_fd: int, database_url: str, tick_s: float) -> None:
+    bank = create_bank(database_url, API_KEY, Pace(tick_s=tick_s, settlement_s=SETTLEMENT_S, webhook_retry_s=0.1))
     config = uvicorn.Config(bank, log_level="critical", ws="none", timeout_graceful_shutdown=1)
     uvicorn.Server(config).run(sockets=[socket.socket(fileno=listener_fd)])
 
 
 if __name__ == "__main__":
-    _serve(int(sys.argv[1]), sys.argv[2])
+    _serve(int(sys.argv[1]), sys.argv[2], float(sys.argv[3]))

@@ -94,7 +94,7 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Balance:
-    """`available_minor` leaves the overdraft out: it may go down to minus the account's overdraft limit."""
+    """`available_minor` is what can be spent: booked, plus the overdraft limit, less what is held."""
 
     account_id: str
     currency: Currency

@@ -1,26 +1,60 @@
 """The sandbox core bank as a FastAPI application; only the launcher starts it."""
 
-import hmac
+import asyncio
+import logging
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Annotated, Any, TypedDict
 
 from fastapi import APIRouter, FastAPI, Query, Request
-from starlette.datastructures import Headers
-from starlette.types import ASGIApp, Receive, Scope, Send
 
-from api.sandbox import ledger, loans, misbehaviour, records, request_log, transfers
+from api.sandbox import (
+    access,
+    clock,
+    holds,
+    ledger,
+    loans,
+    misbehaviour,
+    pain,
+    payees,
+    records,
+    repayments,
+    request_log,
+    standing_orders,
+    statements,
+    transfers,
+    webhook_sender,
+    webhooks,
+)
+from api.sandbox.access import BearerKey, needs
+from api.sandbox.clock import Pace
 from api.sandbox.database import Pool, open_pool, prepare
 from api.sandbox.misbehaviour import Switches
-from api.sandbox.problems import PROBLEMS, Refused, answer_problem, problem_response
+from api.sandbox.problems import PROBLEMS, answer_problem
 from api.sandbox.records import MAX_ID
 from api.sandbox.teller import TellerRoute, route_name
 
 _POOL_SIZE = 8
+_log = logging.getLogger(__name__)
+_PACE = Pace()
+_CONTRACT = (
+    records.router,
+    transfers.router,
+    holds.router,
+    loans.router,
+    repayments.router,
+    statements.router,
+    pain.router,
+    payees.router,
+    standing_orders.router,
+    webhooks.router,
+)
 
 
-def create_bank(database_url: str, api_key: str) -> FastAPI:
-    """On start-up creates role `countersign_bank` and schema `bank` with its world if they are not there yet.
+def create_bank(database_url: str, api_key: str, pace: Pace = _PACE) -> FastAPI:
+    """`api_key` may do everything; it makes narrower ones by POST /api-keys.
+
+    On start-up creates role `countersign_bank` and schema `bank` with its world if they are not there yet.
 
     The switches to misbehave live in this process, so one database is served by one bank process.
     """
@@ -31,17 +65,38 @@ def create_bank(database_url: str, api_key: str) -> FastAPI:
         await prepare(database_url)
         async with open_pool(database_url, _POOL_SIZE) as pool:
             await pool.wait()
-            yield {"pool": pool, "switches": switches}
+            async with _ticking(pool, switches, pace):
+                yield {"pool": pool, "switches": switches}
 
     app = FastAPI(title="Sandbox core bank", version="1", lifespan=lifespan)
-    for router in (records.router, transfers.router, loans.router, misbehaviour.router, _sandbox_only, _open):
+    for router in (*_CONTRACT, access.router, misbehaviour.router, _sandbox_only, _open):
         app.include_router(router)
-    for router in (records.router, transfers.router, loans.router):
+    for router in _CONTRACT:
         switches.known_routes |= {route_name(route) for route in router.routes if isinstance(route, TellerRoute)}
     for problem in PROBLEMS:
         app.add_exception_handler(problem, answer_problem)
-    app.add_middleware(_BearerKey, api_key=api_key)
+    app.add_middleware(BearerKey, root_key=api_key)
     return app
+
+
+@asynccontextmanager
+async def _ticking(pool: Pool, switches: Switches, pace: Pace) -> AsyncIterator[None]:
+    loops = (clock.run(pool, pace), webhook_sender.run(pool, switches, pace.tick_s, pace.webhook_retry_s))
+    ticking = asyncio.gather(*loops)
+    ticking.add_done_callback(_report)
+    try:
+        yield
+    finally:
+        ticking.cancel()
+        with suppress(asyncio.CancelledError):
+            await ticking
+
+
+def _report(ticking: asyncio.Future[Any]) -> None:
+    """A clock that stopped is said so when it stops, not when the bank ends."""
+    stopped = not ticking.cancelled() and ticking.exception()
+    if stopped and not isinstance(stopped, asyncio.CancelledError):
+        _log.critical("the bank's clock stopped", exc_info=stopped)
 
 
 class _State(TypedDict):
@@ -49,28 +104,8 @@ class _State(TypedDict):
     switches: Switches
 
 
-class _BearerKey:
-    """Everything but /health needs the key, before a byte of the body is read."""
-
-    def __init__(self, app: ASGIApp, api_key: str) -> None:
-        self._app = app
-        self._expected = f"Bearer {api_key}".encode()
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"] == "/health":
-            await self._app(scope, receive, send)
-            return
-        sent = Headers(scope=scope).get("authorization", "")
-        if hmac.compare_digest(sent.encode("latin-1"), self._expected):
-            await self._app(scope, receive, send)
-            return
-        challenge = {"WWW-Authenticate": "Bearer"}
-        refusal = Refused(401, "unauthorized", "the bearer key is missing or wrong", headers=challenge)
-        await problem_response(refusal)(scope, receive, send)
-
-
 _open = APIRouter()
-_sandbox_only = APIRouter(tags=["sandbox only"])
+_sandbox_only = APIRouter(tags=["sandbox only"], dependencies=[needs("admin", reading="admin")])
 
 
 @_open.get("/health")

@@ -33,7 +33,7 @@ class KeyedRequest:
 
     def sha256(self) -> str:
         """Of the body as canonical JSON: keys sorted, no blanks, UTF-8; 125.50 is 125.5."""
-        body = json.loads(self.body, parse_float=_exact_number)
+        body = json.loads(self.body or b"null", parse_float=_exact_number)
         canonical = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
         return hashlib.sha256(canonical.encode()).hexdigest()
 

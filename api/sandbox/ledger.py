@@ -19,9 +19,10 @@ class Account:
     state: Literal["open", "frozen", "closed"]
     overdraft_limit_minor: int
     booked_minor: int
+    held_minor: int
 
     def can_pay(self, amount_minor: int) -> bool:
-        return self.booked_minor - amount_minor >= -self.overdraft_limit_minor
+        return amount_minor <= self.booked_minor + self.overdraft_limit_minor - self.held_minor
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,7 @@ async def hold_accounts(conn: Connection, account_ids: Sequence[str]) -> dict[st
     async with conn.cursor(row_factory=class_row(Account)) as cur:
         await cur.execute(
             """
-            SELECT account_id, customer_id, currency, kind, state, overdraft_limit_minor, booked_minor
+            SELECT account_id, customer_id, currency, kind, state, overdraft_limit_minor, booked_minor, held_minor
             FROM accounts WHERE account_id = ANY(%(account_ids)s) ORDER BY account_id FOR NO KEY UPDATE
             """,
             {"account_ids": list(account_ids)},
@@ -104,7 +105,9 @@ async def check(conn: Connection) -> dict[str, Any]:
             conn,
             b"""
             SELECT account_id, coalesce(sum(amount_minor), 0) <> booked_minor AS drifted,
-                   coalesce(sum(amount_minor), 0) < -overdraft_limit_minor AS below_limit
+                   coalesce(sum(amount_minor), 0) - held_minor < -overdraft_limit_minor AS below_limit,
+                   held_minor <> (SELECT coalesce(sum(holds.amount_minor), 0) FROM holds
+                                  WHERE holds.account_id = accounts.account_id AND status = 'active') AS held_wrong
             FROM accounts LEFT JOIN postings USING (account_id)
             WHERE kind <> 'internal' GROUP BY account_id ORDER BY account_id
             """,
@@ -115,6 +118,7 @@ async def check(conn: Connection) -> dict[str, Any]:
         "sum_by_currency": {row["currency"]: row["sum_minor"] for row in sums},
         "limit_breaches": [row["account_id"] for row in accounts if row["below_limit"]],
         "drifted_balances": [row["account_id"] for row in accounts if row["drifted"]],
+        "drifted_holds": [row["account_id"] for row in accounts if row["held_wrong"]],
     }
 
 

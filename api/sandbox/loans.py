@@ -1,34 +1,29 @@
 """Loan accounts: opened and paid out in one transaction."""
 
 import uuid
-from datetime import date
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 from pydantic_core import to_jsonable_python
 
-from api.sandbox import transfers
+from api.sandbox import transfer_records
+from api.sandbox.access import needs
 from api.sandbox.database import Connection
+from api.sandbox.dates import WrittenDate
 from api.sandbox.idempotency import Keyed, answer_once
 from api.sandbox.ledger import Account, Posting, book, customer_account, hold_accounts
 from api.sandbox.money import MAX_MINOR, Currency, RecordId, Reference
 from api.sandbox.problems import Refused, unknown
 from api.sandbox.records import customer, fetch_one, one
 from api.sandbox.teller import TellerRoute
-from api.sandbox.transfers import Movement
+from api.sandbox.transfer_records import Payment
 
 _COLUMNS = """
     loan_account_id, transfer_id, status, customer_id, disburse_to_account, principal_minor, fee_minor,
     paid_out_minor, currency, annual_rate_bps, term_months, first_due_on, reference, disbursed_at
 """
-
-
-def _written_date(value: object) -> date:
-    if isinstance(value, str) and len(value) == len("2026-01-31"):
-        return date.fromisoformat(value)
-    raise ValueError("must be a date such as 2026-01-31")
 
 
 class LoanOrder(BaseModel):
@@ -43,7 +38,7 @@ class LoanOrder(BaseModel):
     currency: Currency
     annual_rate_bps: Annotated[int, Field(strict=True, ge=0, le=10_000)]
     term_months: Annotated[int, Field(strict=True, ge=1, le=600)]
-    first_due_on: Annotated[date, BeforeValidator(_written_date)]
+    first_due_on: WrittenDate
     reference: Reference = ""
 
     @field_validator("fee_minor")
@@ -54,7 +49,7 @@ class LoanOrder(BaseModel):
         return fee_minor
 
 
-router = APIRouter(route_class=TellerRoute)
+router = APIRouter(route_class=TellerRoute, dependencies=[needs("loans")])
 
 
 @router.post("/loan-accounts", status_code=201)
@@ -100,16 +95,15 @@ async def _open_and_pay_out(conn: Connection, order: LoanOrder, key: str) -> dic
     postings = [Posting(loan_account_id, -order.principal_minor), Posting(target.account_id, paid_out_minor)]
     if order.fee_minor:
         postings.append(Posting(f"BANK-FEES-{order.currency}", order.fee_minor))
-    movement = Movement(
-        transaction_id=await book(conn, order.currency, order.reference or "loan payout", postings),
-        idempotency_key=key,
+    payment = Payment(
         source_account=loan_account_id,
         destination_account=target.account_id,
         amount_minor=paid_out_minor,
         currency=order.currency,
         reference=order.reference,
     )
-    transfer = await transfers.record(conn, movement)
+    transaction_id = await book(conn, order.currency, order.reference or "loan payout", postings)
+    transfer = await transfer_records.record(conn, payment, key, transaction_id)
     return await _record(conn, order, loan_account_id, transfer["transfer_id"])
 
 

@@ -8,18 +8,31 @@ from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.types import Receive, Scope, Send
 
+from api.sandbox.access import needs
 from api.sandbox.problems import Refused
 
 ANY_ROUTE = "*"
+WEBHOOKS = "webhooks"
+"""In the place of a route: what the bank sends, not what it answers."""
 
-Mode = Literal["none", "slow", "429", "500", "timeout_after_commit", "refuse"]
+Mode = Literal[
+    "none",
+    "slow",
+    "429",
+    "500",
+    "timeout_after_commit",
+    "refuse",
+    "webhook_duplicate",
+    "webhook_never",
+    "webhook_late",
+]
 
 
 class Switch(BaseModel):
-    """`times` is how many calls are hit; without it all are.
+    """`times` is how many calls are hit, or events; without it all are.
 
     `delay_s` is how long `slow` waits before it executes, how long `timeout_after_commit` stays silent before it
-    breaks the connection, and what `429` says in Retry-After.
+    breaks the connection, what `429` says in Retry-After, and by how much `webhook_late` is late.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -39,9 +52,12 @@ class Switches:
 
     def set(self, switch: Switch) -> None:
         """Mode `none` clears the route's switch; on `*` it clears all. Raises Refused for a route that is not there."""
-        if switch.route != ANY_ROUTE and switch.route not in self.known_routes:
+        if switch.route not in (ANY_ROUTE, WEBHOOKS, *self.known_routes):
             known = ", ".join(sorted(self.known_routes))
-            raise Refused(422, "unknown_route", f"no route {switch.route!r}; there are *, {known}", "route")
+            detail = f"no route {switch.route!r}; there are {ANY_ROUTE}, {WEBHOOKS}, {known}"
+            raise Refused(422, "unknown_route", detail, "route")
+        if switch.mode != "none" and (switch.route == WEBHOOKS) != switch.mode.startswith("webhook_"):
+            raise Refused(422, "mode_not_allowed", f"{switch.mode} is no mode of {switch.route}", "mode")
         if switch.mode != "none":
             self._by_route[switch.route] = switch
         elif switch.route == ANY_ROUTE:
@@ -52,16 +68,22 @@ class Switches:
     def next(self, route: str) -> Switch:
         """What this call shall suffer; counts it."""
         switch = self._by_route.get(route) or self._by_route.get(ANY_ROUTE)
-        if switch is None:
-            return Switch(route=route, mode="none")
+        return Switch(route=route, mode="none") if switch is None else self._counted(switch)
+
+    def next_webhook(self) -> Switch | None:
+        """What this event shall suffer; counts it."""
+        switch = self._by_route.get(WEBHOOKS)
+        return switch and self._counted(switch)
+
+    def listed(self) -> list[dict[str, Any]]:
+        return [switch.model_dump() for switch in self._by_route.values()]
+
+    def _counted(self, switch: Switch) -> Switch:
         if switch.times == 1:
             del self._by_route[switch.route]
         elif switch.times is not None:
             self._by_route[switch.route] = switch.model_copy(update={"times": switch.times - 1})
         return switch
-
-    def listed(self) -> list[dict[str, Any]]:
-        return [switch.model_dump() for switch in self._by_route.values()]
 
 
 class Silence(Response):
@@ -87,7 +109,7 @@ def refusal_by_switch() -> Refused:
     return Refused(422, "refused_by_switch", "the bank was told to refuse")
 
 
-router = APIRouter(tags=["sandbox only"])
+router = APIRouter(tags=["sandbox only"], dependencies=[needs("admin", reading="admin")])
 
 
 @router.put("/misbehaviour")

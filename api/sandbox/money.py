@@ -6,6 +6,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 
+from api.sandbox.problems import Refused
+
 MAX_MINOR = 1_000_000_000_000
 
 _EXPONENTS = {"USD": 2, "EUR": 2}
@@ -20,6 +22,14 @@ def to_minor(amount: Decimal, currency: str) -> int:
     if minor != int(minor):
         raise ValueError(f"{currency} has {_EXPONENTS[currency]} decimals")
     return int(minor)
+
+
+def minor_of(amount: Decimal, currency: str) -> int:
+    """The `amount` of a request. Raises Refused."""
+    try:
+        return to_minor(amount, currency)
+    except ValueError as exc:
+        raise Refused(422, "invalid_amount", f"amount: {exc}", "amount") from exc
 
 
 def in_major(amount_minor: int, currency: str) -> str:
@@ -38,7 +48,7 @@ def _written_amount(value: object) -> Decimal:
     raise ValueError("must be a decimal number of major units, such as 125.50")
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     if not text.isprintable():
         raise ValueError("must not contain control or formatting characters")
     return text
@@ -49,4 +59,4 @@ Amount = Annotated[
 ]
 Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
 RecordId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
-Reference = Annotated[str, StringConstraints(max_length=140), AfterValidator(_printable)]
+Reference = Annotated[str, StringConstraints(max_length=140), AfterValidator(printable)]

@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
 
+from api.sandbox.access import needs
 from api.sandbox.database import Connection, Pool
 from api.sandbox.idempotency import find
 from api.sandbox.money import in_major
@@ -15,7 +16,7 @@ MAX_ID = 2**63 - 1
 Limit = Annotated[int, Query(ge=1, le=1000)]
 After = Annotated[int, Query(ge=0, le=MAX_ID)]
 
-router = APIRouter(route_class=TellerRoute)
+router = APIRouter(route_class=TellerRoute, dependencies=[needs("read")])
 
 
 @router.get("/customers/{customer_id}")
@@ -81,11 +82,11 @@ async def account(account_id: str, request: Request) -> dict[str, Any]:
 
 @router.get("/accounts/{account_id}/balance")
 async def balance(account_id: str, request: Request) -> dict[str, Any]:
-    """`available_minor` leaves the overdraft out: an account may go down to minus `overdraft_limit_minor`."""
+    """`available_minor` is what can be spent: booked, plus the overdraft limit, less what is held."""
     row = await one(
         request.state.pool,
         """
-        SELECT account_id, currency, now() AS as_of,
+        SELECT account_id, currency, now() AS as_of, overdraft_limit_minor, held_minor,
                CASE kind WHEN 'internal' THEN (
                    SELECT coalesce(sum(amount_minor), 0)::bigint FROM postings
                    WHERE postings.account_id = accounts.account_id
@@ -96,8 +97,8 @@ async def balance(account_id: str, request: Request) -> dict[str, Any]:
     )
     if row is None:
         raise unknown("account", account_id)
-    booked_minor = row["booked_minor"]
-    return row | {"balance": in_major(booked_minor, row["currency"]), "available_minor": booked_minor}
+    available_minor = row["booked_minor"] + row["overdraft_limit_minor"] - row["held_minor"]
+    return row | {"balance": in_major(row["booked_minor"], row["currency"]), "available_minor": available_minor}
 
 
 @router.get("/accounts/{account_id}/postings")

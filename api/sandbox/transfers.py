@@ -1,138 +1,153 @@
-"""Transfers between customers' accounts, booked as they are asked for."""
+"""Transfers: between accounts of this bank booked as they are asked for, to other banks submitted for clearing."""
 
-import uuid
-from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
-from pydantic import BaseModel, ConfigDict
-from pydantic_core import to_jsonable_python
+from psycopg.rows import class_row
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from stdnum import iban
+from stdnum.exceptions import ValidationError
 
+from api.sandbox.access import needs
 from api.sandbox.database import Connection
 from api.sandbox.idempotency import Keyed, answer_once
-from api.sandbox.ledger import Account, Posting, book, customer_account, hold_accounts
-from api.sandbox.money import Amount, Currency, RecordId, Reference, in_major, to_minor
+from api.sandbox.ledger import Account, customer_account, hold_accounts
+from api.sandbox.money import Amount, Currency, RecordId, Reference, minor_of, printable
 from api.sandbox.problems import Refused, unknown
-from api.sandbox.records import one
+from api.sandbox.records import fetch_one, one
 from api.sandbox.teller import TellerRoute
+from api.sandbox.transfer_records import COLUMNS, Elsewhere, Payment, answer, carry_out
 
 
-class TransferOrder(BaseModel):
-    """`amount` is in major units, a JSON number or a string. Without `currency` it is the source account's."""
+def _valid_iban(written: str) -> str:
+    try:
+        return str(iban.validate(written))
+    except ValidationError as exc:
+        raise ValueError(f"is no IBAN: {exc}") from exc
+
+
+Iban = Annotated[str, Field(max_length=42), AfterValidator(_valid_iban)]
+PartyName = Annotated[str, Field(min_length=1, max_length=70), AfterValidator(printable)]
+
+
+class Creditor(BaseModel):
+    """Who is paid: a `destination_account`, or whoever has the account `creditor_iban`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    destination_account: RecordId | None = None
+    creditor_iban: Annotated[Iban | None, Field(validate_default=True)] = None
+    creditor_name: PartyName | None = None
+
+    @field_validator("creditor_iban")
+    @classmethod
+    def _one_creditor(cls, creditor_iban: str | None, info: ValidationInfo) -> str | None:
+        if "destination_account" in info.data and (info.data["destination_account"] is None) == (creditor_iban is None):
+            raise ValueError("give either destination_account or creditor_iban")
+        return creditor_iban
+
+    def field(self) -> str:
+        return "destination_account" if self.destination_account else "creditor_iban"
+
+
+class TransferOrder(Creditor):
+    """`amount` is in major units, a JSON number or a string. Without `currency` it is the source account's."""
+
     source_account: RecordId
-    destination_account: RecordId
     amount: Amount
     currency: Currency | None = None
     reference: Reference = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Movement:
-    """A transfer as booked: which transaction, and for which request."""
-
-    transaction_id: int
-    idempotency_key: str
-    source_account: str
-    destination_account: str
-    amount_minor: int
-    currency: str
-    reference: str
-
-
-router = APIRouter(route_class=TellerRoute)
+router = APIRouter(route_class=TellerRoute, dependencies=[needs("transfer")])
 
 
 @router.post("/transfers", status_code=201)
 async def transfer(order: TransferOrder, keyed: Keyed, request: Request) -> Response:
     async def execute(conn: Connection) -> dict[str, Any]:
-        return await _transfer(conn, order, keyed.key)
+        return await carry_out(conn, await examined(conn, order), keyed.key)
 
     return await answer_once(request, keyed, execute)
 
 
 @router.get("/transfers/{transfer_id}")
 async def transfer_by_id(transfer_id: str, request: Request) -> dict[str, Any]:
-    row = await one(
-        request.state.pool,
-        """
-        SELECT transfer_id, status, source_account, destination_account, amount_minor, currency, reference, created_at
-        FROM transfers WHERE transfer_id = %(id)s
-        """,
-        transfer_id,
-    )
+    """Between banks `submitted` is pending; `settled` is the end unless it is `returned`; `rejected` is the end."""
+    row = await one(request.state.pool, f"SELECT {COLUMNS} FROM transfers WHERE transfer_id = %(id)s", transfer_id)
     if row is None:
         raise unknown("transfer", transfer_id)
-    return _answer(row)
+    return answer(row)
 
 
-async def record(conn: Connection, movement: Movement) -> dict[str, Any]:
-    cur = await conn.execute(
-        """
-        INSERT INTO transfers (transfer_id, transaction_id, idempotency_key, source_account, destination_account,
-                               amount_minor, currency, status, reference)
-        VALUES (%(transfer_id)s, %(transaction_id)s, %(idempotency_key)s, %(source_account)s,
-                %(destination_account)s, %(amount_minor)s, %(currency)s, 'settled', %(reference)s)
-        RETURNING transfer_id, status, source_account, destination_account, amount_minor, currency, reference,
-                  created_at
-        """,
-        {
-            "transfer_id": f"trf_{uuid.uuid4().hex}",
-            "transaction_id": movement.transaction_id,
-            "idempotency_key": movement.idempotency_key,
-            "source_account": movement.source_account,
-            "destination_account": movement.destination_account,
-            "amount_minor": movement.amount_minor,
-            "currency": movement.currency,
-            "reference": movement.reference,
-        },
-    )
-    row = await cur.fetchone()
-    assert row is not None
-    return _answer(row)
+@router.get("/transfers/{transfer_id}/steps")
+async def steps(transfer_id: str, request: Request) -> dict[str, Any]:
+    """Every state the transfer was in, and the transaction that each one booked."""
+    await transfer_by_id(transfer_id, request)
+    async with request.state.pool.connection() as conn:
+        cur = await conn.execute(
+            """
+            SELECT status, transaction_id, reason, at FROM transfer_steps WHERE transfer_id = %(id)s
+            ORDER BY transaction_id
+            """,
+            {"id": transfer_id},
+        )
+        return {"steps": await cur.fetchall()}
 
 
-async def _transfer(conn: Connection, order: TransferOrder, key: str) -> dict[str, Any]:
-    if order.source_account == order.destination_account:
-        raise Refused(422, "same_account", "source and destination are one account", "destination_account")
-    accounts = await hold_accounts(conn, (order.source_account, order.destination_account))
+async def examined(conn: Connection, order: TransferOrder, freed_minor: int = 0) -> Payment:
+    """Locks the accounts. `freed_minor` is held money that the source will have back before this is booked.
+
+    Raises Refused.
+    """
+    here = await account_here(conn, order)
+    if order.source_account == here:
+        raise Refused(422, "same_account", "source and destination are one account", order.field())
+    accounts = await hold_accounts(conn, tuple(filter(None, (order.source_account, here))))
     source = customer_account(accounts, order.source_account, "source_account")
-    destination = customer_account(accounts, order.destination_account, "destination_account")
-    amount_minor = _amount_minor(order, source, destination)
-    reference = order.reference or "transfer"
-    postings = (Posting(source.account_id, -amount_minor), Posting(destination.account_id, amount_minor))
-    transaction_id = await book(conn, source.currency, reference, postings)
-    movement = Movement(
-        transaction_id=transaction_id,
-        idempotency_key=key,
+    elsewhere = None if here in accounts else await _elsewhere(conn, order)
+    destination = None if elsewhere else customer_account(accounts, here or "", order.field())
+    return Payment(
         source_account=source.account_id,
-        destination_account=destination.account_id,
-        amount_minor=amount_minor,
+        destination_account=None if destination is None else destination.account_id,
+        elsewhere=elsewhere,
+        amount_minor=_amount_minor(order, source, destination, freed_minor),
         currency=source.currency,
         reference=order.reference,
     )
-    return await record(conn, movement)
 
 
-def _amount_minor(order: TransferOrder, source: Account, destination: Account) -> int:
+async def account_here(conn: Connection, creditor: Creditor) -> str | None:
+    """An IBAN of one of this bank's accounts stands for that account."""
+    if creditor.creditor_iban is None:
+        return creditor.destination_account
+    row = await fetch_one(conn, "SELECT account_id FROM accounts WHERE iban = %(id)s", creditor.creditor_iban)
+    return None if row is None else str(row["account_id"])
+
+
+async def _elsewhere(conn: Connection, order: TransferOrder) -> Elsewhere | None:
+    async with conn.cursor(row_factory=class_row(Elsewhere)) as cur:
+        await cur.execute(
+            """
+            SELECT iban, coalesce(%(name)s, holder) AS holder, account_id, outcome FROM external_accounts
+            WHERE account_id = %(account_id)s OR iban = %(iban)s
+            """,
+            {"account_id": order.destination_account, "iban": order.creditor_iban, "name": order.creditor_name},
+        )
+        known = await cur.fetchone()
+    if known is None and order.creditor_iban is not None:
+        return Elsewhere(order.creditor_iban, order.creditor_name, None, "settled")
+    return known
+
+
+def _amount_minor(order: TransferOrder, source: Account, destination: Account | None, freed_minor: int) -> int:
     if order.currency is not None and order.currency != source.currency:
         detail = f"{source.account_id} is in {source.currency}, not {order.currency}"
         raise Refused(422, "currency_mismatch", detail, "currency")
-    if destination.currency != source.currency:
+    if destination is not None and destination.currency != source.currency:
         detail = f"{destination.account_id} is in {destination.currency}, not {source.currency}"
-        raise Refused(422, "currency_mismatch", detail, "destination_account")
-    try:
-        amount_minor = to_minor(order.amount, source.currency)
-    except ValueError as exc:
-        raise Refused(422, "invalid_amount", f"amount: {exc}", "amount") from exc
-    if not source.can_pay(amount_minor):
+        raise Refused(422, "currency_mismatch", detail, order.field())
+    amount_minor = minor_of(order.amount, source.currency)
+    if not source.can_pay(amount_minor - freed_minor):
         raise Refused(422, "insufficient_funds", f"{source.account_id} cannot pay {order.amount}", "amount")
     return amount_minor
-
-
-def _answer(row: dict[str, Any]) -> dict[str, Any]:
-    answer: dict[str, Any] = to_jsonable_python(row | {"amount": in_major(row["amount_minor"], row["currency"])})
-    return answer

@@ -105,6 +105,8 @@ def test_a_balance_is_a_decimal_string_and_minor_units(bank: ServedBank) -> None
         "currency": "USD",
         "balance": "24000.00",
         "booked_minor": 24_000_00,
+        "held_minor": 0,
+        "overdraft_limit_minor": 0,
         "available_minor": 24_000_00,
     }
 
@@ -295,6 +297,7 @@ def test_a_wrong_transfer_is_refused_naming_the_field(
         ({"term_months": 1000}, "invalid_request", "term_months"),
         ({"first_due_on": "2031-02-30"}, "invalid_request", "first_due_on"),
         ({"first_due_on": 0}, "invalid_request", "first_due_on"),
+        ({"first_due_on": "9999-12-31"}, "invalid_request", "first_due_on"),
         ({"grace": 1}, "invalid_request", "grace"),
     ],
 )

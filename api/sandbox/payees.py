@@ -1,0 +1,142 @@
+"""Confirmation of payee, and the payees that a customer keeps."""
+
+import uuid
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic_core import to_jsonable_python
+
+from api.sandbox.access import needs
+from api.sandbox.database import Connection
+from api.sandbox.idempotency import Keyed, answer_once
+from api.sandbox.money import RecordId
+from api.sandbox.party_names import likeness
+from api.sandbox.problems import Refused, unknown
+from api.sandbox.records import customer, fetch_one
+from api.sandbox.teller import TellerRoute
+from api.sandbox.transfers import Iban, PartyName
+
+Confirmation = Literal["match", "close_match", "no_match", "unavailable"]
+
+_COLUMNS = "payee_id, customer_id, name, account, iban, confirmation, created_at"
+
+
+class Claim(BaseModel):
+    """That the account, or whatever account has the IBAN, belongs to somebody of this name."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    account: RecordId | None = None
+    iban: Annotated[Iban | None, Field(validate_default=True)] = None
+    name: PartyName
+
+    @field_validator("iban")
+    @classmethod
+    def _one_account(cls, iban: str | None, info: ValidationInfo) -> str | None:
+        if "account" in info.data and (info.data["account"] is None) == (iban is None):
+            raise ValueError("give either account or iban")
+        return iban
+
+
+router = APIRouter(route_class=TellerRoute)
+
+
+@router.post("/payees/confirm", dependencies=[needs("read")])
+async def confirm(claim: Claim, request: Request) -> dict[str, Any]:
+    """Needs no key: it changes nothing. `name` is the right one, told only if the claimed one is close to it."""
+    async with request.state.pool.connection() as conn:
+        return _confirmed(claim, await _found(conn, claim))
+
+
+@router.post("/customers/{customer_id}/payees", status_code=201, dependencies=[needs("transfer")])
+async def add_payee(customer_id: str, claim: Claim, keyed: Keyed, request: Request) -> Response:
+    """Whatever the confirmation says: it is kept with the payee."""
+
+    async def execute(conn: Connection) -> dict[str, Any]:
+        return await _add(conn, customer_id, claim, keyed.key)
+
+    return await answer_once(request, keyed, execute)
+
+
+@router.get("/customers/{customer_id}/payees", dependencies=[needs("read")])
+async def payees(customer_id: str, request: Request) -> dict[str, Any]:
+    await customer(customer_id, request)
+    async with request.state.pool.connection() as conn:
+        cur = await conn.execute(
+            f"""
+            SELECT {_COLUMNS} FROM payees WHERE customer_id = %(id)s AND removed_at IS NULL
+            ORDER BY created_at, payee_id LIMIT 1000
+            """.encode(),
+            {"id": customer_id},
+        )
+        return {"payees": await cur.fetchall()}
+
+
+@router.delete("/customers/{customer_id}/payees/{payee_id}", status_code=204, dependencies=[needs("transfer")])
+async def remove_payee(customer_id: str, payee_id: str, request: Request) -> None:
+    async with request.state.pool.connection() as conn:
+        cur = await conn.execute(
+            """
+            UPDATE payees SET removed_at = coalesce(removed_at, now())
+            WHERE customer_id = %(customer_id)s AND payee_id = %(payee_id)s
+            """,
+            {"customer_id": customer_id.replace("\x00", ""), "payee_id": payee_id.replace("\x00", "")},
+        )
+        if cur.rowcount == 0:
+            raise unknown("payee", payee_id)
+
+
+async def _found(conn: Connection, claim: Claim) -> dict[str, Any] | None:
+    """The account here or at another bank."""
+    cur = await conn.execute(
+        """
+        SELECT account_id, iban, full_name AS holder, true AS confirms FROM accounts JOIN customers USING (customer_id)
+        WHERE (account_id = %(account)s OR iban = %(iban)s) AND kind <> 'loan' AND state <> 'closed'
+        UNION ALL
+        SELECT account_id, iban, holder, confirms FROM external_accounts
+        WHERE account_id = %(account)s OR iban = %(iban)s
+        """,
+        {"account": claim.account, "iban": claim.iban},
+    )
+    return await cur.fetchone()
+
+
+def _confirmed(claim: Claim, found: dict[str, Any] | None) -> dict[str, Any]:
+    """An unknown account id is nobody's; of an IBAN that the bank does not know it cannot tell."""
+    confirmation: Confirmation
+    if found is None:
+        confirmation = "no_match" if claim.iban is None else "unavailable"
+    else:
+        confirmation = likeness(claim.name, found["holder"]) if found["confirms"] else "unavailable"
+    name = found["holder"] if found is not None and confirmation == "close_match" else None
+    return {"confirmation": confirmation, "name": name, "account": claim.account, "iban": claim.iban}
+
+
+async def _add(conn: Connection, customer_id: str, claim: Claim, key: str) -> dict[str, Any]:
+    sql = "SELECT customer_id FROM customers WHERE customer_id = %(id)s"
+    if "\x00" in customer_id or await fetch_one(conn, sql, customer_id) is None:
+        raise unknown("customer", customer_id)
+    found = await _found(conn, claim)
+    if found is None and claim.iban is None:
+        raise Refused(422, "unknown_account", f"no account {claim.account}", "account")
+    confirmed = _confirmed(claim, found)
+    cur = await conn.execute(
+        f"""
+        INSERT INTO payees (payee_id, idempotency_key, customer_id, name, account, iban, confirmation)
+        VALUES (%(payee_id)s, %(key)s, %(customer_id)s, %(name)s, %(account)s, %(iban)s, %(confirmation)s)
+        RETURNING {_COLUMNS}
+        """.encode(),
+        {
+            "payee_id": f"pye_{uuid.uuid4().hex}",
+            "key": key,
+            "customer_id": customer_id,
+            "name": claim.name,
+            "account": claim.account if found is None else found["account_id"],
+            "iban": claim.iban if found is None else found["iban"],
+            "confirmation": confirmed["confirmation"],
+        },
+    )
+    answer: dict[str, Any] = to_jsonable_python(await cur.fetchone())
+    return answer
