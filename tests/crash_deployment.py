@@ -12,7 +12,6 @@ from typing import TypeVar
 import httpx
 import psycopg
 from psycopg.rows import DictRow, dict_row
-from psycopg.sql import SQL, Identifier
 
 from api import launcher
 from api.settings import Settings
@@ -68,10 +67,10 @@ class Deployment:
             conn.rollback()
 
     @contextmanager
-    def holding_up_checkpoints(self, table: str = "checkpoints") -> Iterator[None]:
-        """None of these is stored meanwhile, nor afterwards by who waited for it; whatever else there is, is."""
+    def holding_up_writes(self) -> Iterator[None]:
+        """No task's writes are stored meanwhile, nor afterwards by who waited for it; whatever else there is, is."""
         with psycopg.connect(self.service.database_url) as conn:
-            conn.execute(SQL("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE").format(Identifier(table)))
+            conn.execute("LOCK TABLE checkpoint_writes IN SHARE ROW EXCLUSIVE MODE")
             yield
             conn.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"

@@ -116,6 +116,8 @@ def service(database_url: str, home: Path, commands: Sequence[str] = ("up",), **
             "COUNTERSIGN_HOME": str(home),
             "COUNTERSIGN_BOOTSTRAP_KEY": BOOTSTRAP_KEY,
             "COUNTERSIGN_SANDBOX_PORT": str(free_port()),
+            # Whatever a test leaves under way need not come to its step's end.
+            "COUNTERSIGN_DRAIN_S": "1",
             "PORT": str(port),
         }
         | environment,

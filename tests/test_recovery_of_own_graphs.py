@@ -74,7 +74,7 @@ def test_answer_that_no_worker_came_to_read_is_given_by_the_next(served: Deploym
     with served.working():
         sdk.runs.wait(thread_id, "twice", input={})
     answered = sdk.runs.create(thread_id, "twice", command={"resume": "yes"})
-    with served.holding_up_checkpoints("checkpoint_writes"):
+    with served.holding_up_writes():
         doomed = served.worker()
         until(lambda: served.rows("SELECT 1 FROM runs WHERE run_id = %s AND epoch = 1", answered["run_id"]), "begun")
         doomed.kill()
@@ -137,6 +137,7 @@ def test_two_workers_never_drive_one_thread_at_once(served: Deployment, sdk: Sdk
     assert workers == {one.pid, other.pid}
 
 
+@pytest.mark.slow
 def test_client_whose_api_is_killed_goes_on_at_another_and_misses_and_repeats_nothing(
     served: Deployment, sdk: Sdk, tmp_path: Path
 ) -> None:
