@@ -36,7 +36,7 @@ SDK_ROUTES = (runs, sdk_threads, thread_states, run_control, assistants, store, 
 STREAM_ROUTES = (thread_streams, thread_protocol, thread_sockets)
 READABLE = ("Content-Location", "Location", "X-Pagination-Total", "X-Pagination-Next", "Retry-After")
 """Headers of ours that pages of other origins need to see. Keys travel in headers: there are no cookies to allow."""
-GARBAGE = 10_000
+GARBAGE = 50_000
 """New objects until some are looked through: a run makes thousands, which nearly all go by themselves."""
 DESCRIPTION = """Agents propose, rules decide, people countersign, the ledger moves exactly once.
 

@@ -176,6 +176,8 @@ def _serve(settings: Settings, url: str, *, with_worker: bool, with_parent: bool
         settings.port,
         log_config=None,
         access_log=False,
+        proxy_headers=False,
+        server_header=False,
         timeout_graceful_shutdown=SSE_GRACE_S,
         ws_max_size=MAX_BODY_BYTES,
     )

@@ -63,6 +63,7 @@ def test_worker_told_to_end_puts_its_run_back_at_the_steps_end_and_another_finis
     assert_right(case)
 
 
+@pytest.mark.slow
 def test_run_that_kills_its_worker_each_time_is_given_up_and_goes_on_when_an_operator_restarts_it(
     deployed: Deployment,
 ) -> None:
@@ -112,6 +113,7 @@ def test_worker_that_stalls_until_another_has_finished_writes_nothing_more(
     assert_works(deployed, stalled)
 
 
+@pytest.mark.slow
 def test_stalled_worker_that_wakes_while_another_drives_its_run_leaves_that_one_alone(deployed: Deployment) -> None:
     case = begin(deployed, DECLINE)
     stalled = deployed.worker(FAILPOINTS="loan_origination.intake.before_checkpoint=stop")
@@ -132,6 +134,7 @@ def test_stalled_worker_that_wakes_while_another_drives_its_run_leaves_that_one_
     assert other.terminate() == 0
 
 
+@pytest.mark.slow
 def test_stalled_worker_that_nobody_stood_in_for_goes_on_with_its_run(deployed: Deployment) -> None:
     case = begin(deployed, ACCEPT)
     stalled = deployed.worker(FAILPOINTS="loan_origination.policy.before_checkpoint=stop")

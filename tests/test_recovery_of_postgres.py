@@ -87,6 +87,7 @@ def test_postgres_restarted_again_and_again_under_work_loses_nothing(
             assert_right(case)
 
 
+@pytest.mark.slow
 def test_up_brings_its_embedded_postgres_back_to_life_and_finishes_what_was_under_way(forks: ForkServer) -> None:
     with home_of_postgres() as home, ExitStack() as clients:
         settings = environment(None, home)

@@ -9,6 +9,7 @@ import pytest
 from tests.service import service
 
 
+@pytest.mark.slow
 def test_process_whose_worker_fails_for_good_ends(database_url: str, tmp_path: Path) -> None:
     """What is left of it would answer as if it lived, and drive nothing."""
     with service(database_url, tmp_path) as served, httpx.Client(base_url=served.url, timeout=60) as client:

@@ -114,6 +114,7 @@ def test_same_file_again_starts_nothing_twice(desk: Desk, tmp_path: Path) -> Non
     assert len({result["thread_id"] for result in results(out)}) == 2
 
 
+@pytest.mark.slow
 def test_example_is_decided_by_a_server_of_its_own(database_url: str, tmp_path: Path) -> None:
     file = tmp_path / "applications.csv"
     file.write_text(EXAMPLE)

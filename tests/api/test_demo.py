@@ -132,6 +132,7 @@ def test_demo_leaves_nothing_running(demo: Demo) -> None:
     assert not psutil.pid_exists(int(worker[1]))
 
 
+@pytest.mark.slow
 def test_processes_of_a_demo_that_is_killed_end_by_themselves(database_url: str, tmp_path: Path) -> None:
     process = subprocess.Popen(
         [sys.executable, "-m", "api.cli", "demo", "--yes"],

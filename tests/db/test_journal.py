@@ -276,6 +276,7 @@ async def test_events_of_another_transaction_are_announced_like_our_own(journal:
     assert notified == [[[str(event.run_id), 5]]]
 
 
+@pytest.mark.slow
 async def test_with_the_database_away_everybody_is_told_and_nothing_is_reported_as_stored(mortal: Server) -> None:
     async with open_pool(mortal.url, max_size=4) as pool, Journal(pool) as journal:
         pool.timeout = 0.5

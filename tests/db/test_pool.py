@@ -48,6 +48,7 @@ async def test_one_caller_after_another_does_not_wait_for_each_dead_connection(s
     assert answers == [1] * 16
 
 
+@pytest.mark.slow
 async def test_a_server_that_is_away_is_unavailable_within_seconds_and_served_when_back(
     server: Server,
 ) -> None:

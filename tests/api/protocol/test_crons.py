@@ -149,6 +149,7 @@ async def test_a_due_cron_starts_a_run_in_the_name_of_who_made_it(sdk: Sdk, db: 
     assert [t["thread_id"] for t in threads] == [str(deed["thread_id"])]
 
 
+@pytest.mark.slow
 async def test_what_was_missed_while_everything_was_down_is_started_once(sdk: Sdk, db: Db) -> None:
     crons = sdk("operator").crons
     missed: Any = await crons.create("echo", schedule="0 * * * *", input={"question": "?"})
@@ -164,6 +165,7 @@ async def test_what_was_missed_while_everything_was_down_is_started_once(sdk: Sd
     assert datetime.fromisoformat(str(left["next_run_date"])) > datetime.now(UTC)
 
 
+@pytest.mark.slow
 async def test_many_workers_start_each_occurrence_once(sdk: Sdk, db: Db, countersign: Service) -> None:
     crons = sdk("operator").crons
     made: list[Any] = [
@@ -208,6 +210,7 @@ async def test_a_threads_cron_runs_on_that_thread_and_goes_with_it(sdk: Sdk, db:
     assert await operator.crons.count(thread_id=thread_id) == 0
 
 
+@pytest.mark.slow
 async def test_an_occurrence_on_a_busy_thread_is_skipped_if_it_is_to_be_rejected(sdk: Sdk, db: Db) -> None:
     operator = sdk("operator")
     thread_id = (await operator.threads.create())["thread_id"]
@@ -232,6 +235,7 @@ async def test_an_occurrence_on_a_busy_thread_is_skipped_if_it_is_to_be_rejected
     assert datetime.fromisoformat(str(last["next_run_date"])) > datetime.now(UTC)
 
 
+@pytest.mark.slow
 async def test_a_thread_of_one_run_has_its_time_unless_it_is_to_be_kept(sdk: Sdk, db: Db) -> None:
     crons = sdk("operator").crons
     times = {}
@@ -290,6 +294,7 @@ async def test_a_cron_of_a_workflow_starts_a_new_case_each_time(sdk: Sdk, db: Db
     assert await cur.fetchall() == [{"person": "olga"}]
 
 
+@pytest.mark.slow
 async def test_a_cron_that_can_no_longer_be_read_stops_and_the_worker_goes_on(sdk: Sdk, db: Db) -> None:
     crons = sdk("operator").crons
     for column, unreadable in (("schedule", "in a while"), ("payload", '{"durability": "never"}')):
