@@ -1,4 +1,4 @@
-"""Columns of values as PostgreSQL's binary arrays. psycopg's own take five times as long, and each flush has dozens."""
+"""Columns of values as PostgreSQL's binary arrays: each flush has dozens, and psycopg looks at each element's type."""
 
 import struct
 from collections.abc import Callable, Sequence

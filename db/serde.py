@@ -11,7 +11,7 @@ _COMPRESSED = "+zlib"
 
 
 class CompressingSerializer(JsonPlusSerializer):
-    """A checkpoint is stored at every step, and what is in it (applications, statements, messages) shrinks to a third.
+    """A checkpoint is stored at every step, and what is in it (applications, statements, messages) repeats itself.
     PostgreSQL compresses only rows beyond 2 kB, and after they were sent."""
 
     def dumps_typed(self, obj: Any) -> tuple[str, bytes]:
