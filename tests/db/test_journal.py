@@ -3,10 +3,8 @@
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, LiteralString
 from uuid import uuid4
 
@@ -14,11 +12,10 @@ import orjson
 import psycopg
 import pytest
 
-from db.embedded import Server, start
+from db.embedded import Server
 from db.errors import DatabaseUnavailable, StaleRun
 from db.flush import Rows
 from db.journal import CHANNEL, EVENTS, Event, Fence, Journal
-from db.migrate import migrate
 from db.pool import Pool, open_pool
 from db.task_rows import TASKS, TaskRow
 from tests.db.begun import begun, start_again
@@ -34,17 +31,6 @@ async def pool(database_url: str) -> AsyncIterator[Pool]:
 async def journal(pool: Pool) -> AsyncIterator[Journal]:
     async with Journal(pool) as journal:
         yield journal
-
-
-@pytest.fixture(scope="module")
-def mortal() -> Iterator[Server]:
-    """A server of these tests' own, to be killed."""
-    with TemporaryDirectory(prefix="countersign-test-") as folder:
-        Path(folder).chmod(0o755)
-        server = start(Path(folder))
-        migrate(server.url)
-        yield server
-        server.stop()
 
 
 async def test_what_waits_while_a_flush_is_under_way_is_committed_together(pool: Pool, journal: Journal) -> None:

@@ -1,20 +1,17 @@
 """The queue: a job is put back once, ended by whoever has it, and outlives its database."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
-from tempfile import TemporaryDirectory
+from collections.abc import AsyncIterator
 from uuid import UUID, uuid4
 
-import psutil
 import psycopg
 import pytest
 
-from db.embedded import Server, start
+from db.embedded import Server
 from db.errors import DatabaseUnavailable
-from db.migrate import migrate
 from db.pool import Pool, open_pool
 from db.queue import Queue
+from tests.db.mortal import kill
 
 SOON_S = 20
 
@@ -23,17 +20,6 @@ SOON_S = 20
 async def pool(database_url: str) -> AsyncIterator[Pool]:
     async with open_pool(database_url, max_size=4) as pool:
         yield pool
-
-
-@pytest.fixture(scope="module")
-def mortal() -> Iterator[Server]:
-    """A server of these tests' own, to be killed."""
-    with TemporaryDirectory(prefix="countersign-test-") as folder:
-        Path(folder).chmod(0o755)
-        server = start(Path(folder))
-        migrate(server.url)
-        yield server
-        server.stop()
 
 
 async def test_two_workers_that_notice_a_dead_one_put_its_job_back_once(database_url: str, pool: Pool) -> None:
@@ -87,11 +73,3 @@ async def begun_by_a_dead_worker(conn: psycopg.AsyncConnection[object]) -> None:
         "WITH dead AS (INSERT INTO procrastinate_workers (last_heartbeat) VALUES (now() - interval '1 h') RETURNING id)"
         " UPDATE procrastinate_jobs SET status = 'doing', worker_id = dead.id FROM dead"
     )
-
-
-def kill(server: Server) -> None:
-    with psycopg.connect(server.url) as conn:
-        postmaster = psutil.Process(conn.info.backend_pid).parent()
-    assert postmaster is not None
-    postmaster.kill()
-    psutil.wait_procs([postmaster], timeout=SOON_S)
