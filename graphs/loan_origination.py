@@ -18,7 +18,7 @@ from db.actor import Role
 from db.errors import BankRefused, BankUnavailable, InvalidInput, NotFound
 from db.reviews import REQUESTER, Question
 from graphs.workflow import Workflow
-from tools import disbursement, lending, loan_facts, loan_letters
+from tools import case_records, disbursement, lending, loan_facts, loan_letters
 from tools.bank import Bank
 from tools.context import Context
 from tools.lending import NewDecision
@@ -135,7 +135,7 @@ async def underwriter_review(state: State, runtime: Runtime[Context]) -> State:
 
 async def underwriting(state: State, runtime: Runtime[Context]) -> State:
     """The underwriter's verdict becomes the decision, under their name."""
-    answered = await lending.answered_review(runtime.context, "underwriting")
+    answered = await case_records.answered_review(runtime.context, "underwriting")
     outcome, phrases = state["underwriting"]["verdict"], state["underwriting"]["reasons"]
     reasons = [to_plain(reason("underwriter", C1(phrase))) for phrase in phrases]
     decided = state["decision"] | {"outcome": outcome, "reasons": reasons or state["decision"]["reasons"]}
@@ -150,7 +150,7 @@ async def offer(state: State, runtime: Runtime[Context]) -> State:
     context = runtime.context
     today = context.now().date()
     facts = loan_letters.offer(state, context.creditor, today, today + timedelta(days=OFFER_DAYS))
-    return {"offer": loan_letters.offer_dates(await lending.send_letter(context, facts))}
+    return {"offer": loan_letters.offer_dates(await case_records.send_letter(context, facts))}
 
 
 async def acceptance(state: State, runtime: Runtime[Context]) -> State:
@@ -181,20 +181,20 @@ async def book(state: State, runtime: Runtime[Context]) -> State:
     terms, loan = state["decision"]["terms"], state["loan"]
     schedule = disbursement.repayment_schedule(terms, loan)
     await lending.store_loan(runtime.context, loan, terms, schedule)
-    await lending.send_letter(runtime.context, loan_letters.disbursement(state, schedule))
+    await case_records.send_letter(runtime.context, loan_letters.disbursement(state, schedule))
     return {"outcome": "disbursed"}
 
 
 async def adverse_action(state: State, runtime: Runtime[Context]) -> State:
     context = runtime.context
     facts = loan_letters.adverse_action(state, context.creditor, context.now().date())
-    await lending.send_letter(context, facts)
+    await case_records.send_letter(context, facts)
     return {"outcome": "declined"}
 
 
 async def withdrawal(state: State, runtime: Runtime[Context]) -> State:
-    answered = await lending.answered_review(runtime.context, "acceptance")
-    await lending.send_letter(runtime.context, loan_letters.withdrawal(state, answered))
+    answered = await case_records.answered_review(runtime.context, "acceptance")
+    await case_records.send_letter(runtime.context, loan_letters.withdrawal(state, answered))
     return {"outcome": "withdrawn"}
 
 

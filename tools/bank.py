@@ -68,30 +68,30 @@ class Bank:
 
     async def customer(self, customer_id: str) -> Customer:
         """Raises NotFound."""
-        path = f"customers/{_named('customer', customer_id)}"
-        return await self._record(_CUSTOMER, path, "customer", customer_id)
+        path = f"customers/{named('customer', customer_id)}"
+        return await self.record(_CUSTOMER, path, "customer", customer_id)
 
     async def credit_file(self, customer_id: str) -> CreditFile | None:
         """None if the bureau knows nothing of the customer. Raises NotFound if the bank does not."""
-        path = f"customers/{_named('customer', customer_id)}/credit-file"
-        response = await self._call("GET", path)
+        path = f"customers/{named('customer', customer_id)}/credit-file"
+        response = await self.call("GET", path)
         if response.status_code == 404 and _problem(response)[0] == "no_credit_file":
             return None
-        return _read(_CREDIT_FILE, _found(response, "customer", customer_id))
+        return read(_CREDIT_FILE, found(response, "customer", customer_id))
 
     async def account(self, account_id: str) -> Account:
         """Raises NotFound."""
-        return await self._record(_ACCOUNT, f"accounts/{_named('account', account_id)}", "account", account_id)
+        return await self.record(_ACCOUNT, f"accounts/{named('account', account_id)}", "account", account_id)
 
     async def balance(self, account_id: str) -> Balance:
         """Raises NotFound."""
-        path = f"accounts/{_named('account', account_id)}/balance"
-        return await self._record(_BALANCE, path, "account", account_id)
+        path = f"accounts/{named('account', account_id)}/balance"
+        return await self.record(_BALANCE, path, "account", account_id)
 
     async def open_loan_account(self, request: LoanAccountRequest, key: str) -> dict[str, Any]:
         """Opens the loan account and pays out, once per key. Raises NeedsReconcile if the bank did something else."""
-        response = await self._post("loan-accounts", request.body(), key)
-        paid = _read(_LOAN_PAYOUT, response)
+        response = await self.post("loan-accounts", request.body(), key)
+        paid = read(_LOAN_PAYOUT, response)
         principal, payout = request.principal_minor, request.principal_minor - request.fee_minor
         asked = (request.customer_id, request.disburse_to_account, principal, payout, request.currency)
         said = (
@@ -107,8 +107,8 @@ class Bank:
 
     async def transfer(self, request: TransferRequest, key: str) -> dict[str, Any]:
         """Moves the amount, once per key. Raises NeedsReconcile if the bank did something else."""
-        response = await self._post("transfers", request.body(), key)
-        made = _read(_TRANSFER_MADE, response)
+        response = await self.post("transfers", request.body(), key)
+        made = read(_TRANSFER_MADE, response)
         asked = (request.source_account, request.destination_account, request.amount_minor, request.currency)
         said = (made.source_account, made.destination_account, made.amount_minor, made.currency)
         if asked != said:
@@ -117,10 +117,10 @@ class Bank:
 
     async def request_by_key(self, key: str) -> BankAnswer | None:
         """What became of a call whose answer was lost; None if the bank never answered this key."""
-        response = await self._call("GET", f"requests/{quote(key, safe='')}")
+        response = await self.call("GET", f"requests/{quote(key, safe='')}")
         if response.status_code == 404 and _problem(response)[0] == "unknown_key":
             return None
-        return _read(_BANK_ANSWER, _accepted(response))
+        return read(_BANK_ANSWER, accepted(response))
 
     async def outcome(self, key: str, body: dict[str, Any]) -> dict[str, Any] | None:
         """The answer to this body under this key; None if the bank never answered the key.
@@ -136,13 +136,13 @@ class Bank:
             raise BankRefused(str(answer.response.get("code")), str(answer.response.get("detail")))
         return answer.response
 
-    async def _record(self, shape: TypeAdapter[_Value], path: str, record: str, record_id: str) -> _Value:
-        return _read(shape, _found(await self._call("GET", path), record, record_id))
+    async def record(self, shape: TypeAdapter[_Value], path: str, record: str, record_id: str) -> _Value:
+        return read(shape, found(await self.call("GET", path), record, record_id))
 
-    async def _post(self, path: str, body: dict[str, Any], key: str) -> httpx.Response:
-        return _accepted(await self._call("POST", path, body, key))
+    async def post(self, path: str, body: dict[str, Any], key: str) -> httpx.Response:
+        return accepted(await self.call("POST", path, body, key))
 
-    async def _call(
+    async def call(
         self, method: str, path: str, body: dict[str, Any] | None = None, key: str | None = None
     ) -> httpx.Response:
         """The bank's first answer that is not a request to try again."""
@@ -165,21 +165,21 @@ class Bank:
         raise AssertionError("the last attempt returns or raises")
 
 
-def _named(record: str, record_id: str) -> str:
+def named(record: str, record_id: str) -> str:
     """An id that could be no record's is not found, without asking: it must not become another path."""
     if not _RECORD_ID.fullmatch(record_id):
         raise NotFound(record, record_id)
     return record_id
 
 
-def _found(response: httpx.Response, record: str, record_id: str) -> httpx.Response:
+def found(response: httpx.Response, record: str, record_id: str) -> httpx.Response:
     """A 404 counts only in the bank's own words: that of a proxy or a wrong base URL says nothing about the record."""
     if response.status_code == 404 and _problem(response)[0] == f"unknown_{record}":
         raise NotFound(record, record_id)
-    return _accepted(response)
+    return accepted(response)
 
 
-def _accepted(response: httpx.Response) -> httpx.Response:
+def accepted(response: httpx.Response) -> httpx.Response:
     """Only a refusal in the bank's own words is one: an operation is not refused because a proxy hiccuped.
 
     Nor because our key was rotated: that is an outage until somebody mends it.
@@ -205,7 +205,7 @@ def _problem(response: httpx.Response) -> tuple[str | None, str]:
     return problem["code"], str(problem.get("detail", ""))
 
 
-def _read(shape: TypeAdapter[_Value], response: httpx.Response) -> _Value:
+def read(shape: TypeAdapter[_Value], response: httpx.Response) -> _Value:
     try:
         return shape.validate_json(response.content, strict=True)
     except ValidationError as exc:

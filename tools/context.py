@@ -1,10 +1,13 @@
 """What every node is handed as `runtime.context`: on whose behalf it works, and with what."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
+from db.actor import SYSTEM
+from db.audit import Deed
 from db.effects import Owner
 from db.journal import Fence
 from db.pool import Pool
@@ -24,6 +27,10 @@ class Context:
     bank: Bank
     creditor: Creditor
     now: Callable[[], datetime]
+
+    def deed(self, action: str, record: Mapping[str, Any], person: str = SYSTEM) -> Deed:
+        """What this run puts on the audit chain."""
+        return Deed(self.tenant_id, person, action, record, self.thread_id, self.fence.run_id)
 
     @property
     def owner(self) -> Owner:

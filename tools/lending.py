@@ -1,4 +1,4 @@
-"""The lending family's rows: applications, assessments, decisions, loans and letters.
+"""The lending family's rows: applications, assessments, decisions and loans.
 
 Every write may come twice, from a node that ran again after a crash; the first one stays.
 """
@@ -6,23 +6,19 @@ Every write may come twice, from a node that ran again after a crash; the first 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 from uuid import UUID
 
-import uuid_utils.compat as uuids
 from psycopg import AsyncConnection
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from db import audit
 from db.actor import SYSTEM, Actor
-from db.audit import Deed
 from db.canonical import sha256_hex
 from db.errors import NotFound
 from db.pool import transaction
 from tools.context import Context
-from tools.letter_facts import LetterFacts, read_facts
-from tools.letters import write_letter
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,24 +61,6 @@ class NewDecision:
     facts: Mapping[str, Any]
     decision: Mapping[str, Any]
     person: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class AnsweredReview:
-    status: Literal["answered", "expired"]
-    answered_by: str
-    answered_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class StoredLetter:
-    letter_id: UUID
-    kind: str
-    subject: str
-    body: str
-    facts: dict[str, Any]
-    creditor: dict[str, Any]
-    created_at: datetime
 
 
 async def store_application(conn: AsyncConnection[Any], tenant_id: str, new: NewApplication) -> int:
@@ -174,24 +152,7 @@ async def store_decision(context: Context, new: NewDecision) -> None:
         )
         if await cur.fetchone() is not None:
             record = {"outcome": new.outcome, "facts_sha256": facts_sha256, "decision": new.decision}
-            await audit.record(conn, _deed(context, f"loan.decided_by_{decided_by}", record, new.person or SYSTEM))
-
-
-async def answered_review(context: Context, kind: str) -> AnsweredReview:
-    """Who gave the case's review of this kind its answer, and when."""
-    async with context.pool.connection() as conn, conn.cursor(row_factory=class_row(AnsweredReview)) as cur:
-        await cur.execute(
-            """
-            SELECT status, answered_by, answered_at FROM reviews
-            WHERE thread_id = %(thread_id)s AND tenant_id = %(tenant_id)s AND kind = %(kind)s
-              AND status IN ('answered', 'expired')
-            """,
-            {"thread_id": context.thread_id, "tenant_id": context.tenant_id, "kind": kind},
-        )
-        found: AnsweredReview | None = await cur.fetchone()
-    if found is None:
-        raise NotFound("answered review", kind)
-    return found
+            await audit.record(conn, context.deed(f"loan.decided_by_{decided_by}", record, new.person or SYSTEM))
 
 
 async def store_loan(
@@ -213,58 +174,6 @@ async def store_loan(
                 "schedule": Jsonb(list(schedule)),
             },
         )
-
-
-async def send_letter(context: Context, facts: LetterFacts) -> LetterFacts:
-    """Writes the letter and keeps it, with its audit row; one of a kind per case.
-
-    Returns the facts of the letter that is kept: an earlier attempt's, maybe of another day, if it came so far.
-    """
-    letter = write_letter(facts, context.creditor)
-    async with transaction(context.pool) as conn:
-        cur = await conn.execute(
-            """
-            INSERT INTO letters (letter_id, tenant_id, thread_id, kind, subject, body, facts, creditor)
-            VALUES (%(letter_id)s, %(tenant_id)s, %(thread_id)s, %(kind)s, %(subject)s, %(body)s, %(facts)s,
-                    %(creditor)s)
-            ON CONFLICT (thread_id, kind) DO NOTHING RETURNING letter_id
-            """,
-            {
-                "letter_id": uuids.uuid7(),
-                "tenant_id": context.tenant_id,
-                "thread_id": context.thread_id,
-                "kind": letter.kind,
-                "subject": letter.subject,
-                "body": letter.text,
-                "facts": Jsonb(asdict(facts)),
-                "creditor": Jsonb(asdict(context.creditor)),
-            },
-        )
-        if (row := await cur.fetchone()) is not None:
-            record = {"kind": letter.kind, "letter_id": str(row["letter_id"]), "sha256": sha256_hex(letter.text)}
-            await audit.record(conn, _deed(context, "letter.written", record, SYSTEM))
-            return facts
-        kept = await letters(conn, context.tenant_id, context.thread_id)
-    return next(read_facts(letter.kind, stored.facts) for stored in kept if stored.kind == letter.kind)
-
-
-async def letters(conn: AsyncConnection[Any], tenant_id: str, thread_id: UUID) -> list[StoredLetter]:
-    async with conn.cursor(row_factory=class_row(StoredLetter)) as cur:
-        await cur.execute(
-            """
-            SELECT letter_id, kind, subject, body, facts, creditor, created_at FROM letters
-            WHERE tenant_id = %(tenant_id)s AND thread_id = %(thread_id)s ORDER BY created_at
-            """,
-            {"tenant_id": tenant_id, "thread_id": thread_id},
-        )
-        return await cur.fetchall()
-
-
-async def letter(conn: AsyncConnection[Any], tenant_id: str, thread_id: UUID, letter_id: UUID) -> StoredLetter:
-    for stored in await letters(conn, tenant_id, thread_id):
-        if stored.letter_id == letter_id:
-            return stored
-    raise NotFound("letter", letter_id)
 
 
 async def case(conn: AsyncConnection[Any], actor: Actor, application_id: int) -> LoanCase:
@@ -290,7 +199,3 @@ async def case(conn: AsyncConnection[Any], actor: Actor, application_id: int) ->
     if found is None:
         raise NotFound("loan application", application_id)
     return found
-
-
-def _deed(context: Context, action: str, record: Mapping[str, Any], person: str) -> Deed:
-    return Deed(context.tenant_id, person, action, record, context.thread_id, context.fence.run_id)

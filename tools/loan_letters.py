@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
-from tools.lending import AnsweredReview
+from tools.case_records import AnsweredReview
 from tools.letter_facts import (
     DEMO_BUREAU,
     AdverseActionFacts,

@@ -19,7 +19,7 @@ from db.actor import STAFF
 from db.audit import Deed
 from db.pool import transaction
 from db.threads import Wanted
-from tools import lending
+from tools import case_records
 from tools.letter_facts import read_creditor, read_facts
 from tools.letters import write_letter
 from tools.letters_pdf import letter_pdf
@@ -192,7 +192,7 @@ def _letters(routes: APIRouter) -> None:
     async def get_letters(thread_id: UUID, actor: Caller, engine: TheEngine) -> list[LetterView]:
         async with engine.pool.connection() as conn:
             await threads.get(conn, actor, thread_id)
-            return [LetterView.model_validate(x) for x in await lending.letters(conn, actor.tenant_id, thread_id)]
+            return [LetterView.model_validate(x) for x in await case_records.letters(conn, actor.tenant_id, thread_id)]
 
     @routes.get(
         "/{thread_id}/letters/{letter_id}.pdf",
@@ -202,6 +202,6 @@ def _letters(routes: APIRouter) -> None:
     async def get_letter_pdf(thread_id: UUID, letter_id: UUID, actor: Caller, engine: TheEngine) -> Response:
         async with engine.pool.connection() as conn:
             await threads.get(conn, actor, thread_id)
-            stored = await lending.letter(conn, actor.tenant_id, thread_id, letter_id)
+            stored = await case_records.letter(conn, actor.tenant_id, thread_id, letter_id)
         letter = write_letter(read_facts(stored.kind, stored.facts), read_creditor(stored.creditor))
         return Response(await asyncio.to_thread(letter_pdf, letter), media_type="application/pdf")

@@ -13,7 +13,7 @@ from db.journal import Fence
 from db.pool import Pool, open_pool
 from db.threads import NewThread
 from graphs.loan_origination import WORKFLOW, State, offer
-from tools import lending
+from tools import case_records
 from tools.bank import Bank
 from tools.context import Context
 from tools.letter_facts import DEMO_CREDITOR
@@ -57,7 +57,7 @@ async def test_offer_made_again_after_midnight_stands_as_long_as_its_letter_says
     again = await offer(APPROVED, runtime(datetime(2026, 11, 23, 0, 1, tzinfo=UTC)))
 
     async with pool.connection() as conn:
-        (letter,) = await lending.letters(conn, TENANT, thread_id)
+        (letter,) = await case_records.letters(conn, TENANT, thread_id)
     assert first == again == {"offer": {"offered_on": "2026-11-22", "expires_on": "2026-12-06"}}
     assert "6 December 2026" in letter.body
     await bank.aclose()
