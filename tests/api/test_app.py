@@ -9,6 +9,15 @@ import pytest
 from tests.service import spawned_service
 
 
+def test_up_starts_a_bank_of_its_own_that_ends_with_it(database_url: str, tmp_path: Path) -> None:
+    with spawned_service(database_url, tmp_path) as served:
+        bank = str(served.bank().base_url)
+        assert httpx.get(f"{bank}/health").is_success
+
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(f"{bank}/health")
+
+
 @pytest.mark.slow
 def test_process_whose_worker_fails_for_good_ends(database_url: str, tmp_path: Path) -> None:
     """What is left of it would answer as if it lived, and drive nothing."""
