@@ -29,6 +29,10 @@ def postgres() -> Iterator[Server]:
     with TemporaryDirectory(prefix="countersign-test-") as folder:
         Path(folder).chmod(0o755)
         server = start(Path(folder))
+        with psycopg.connect(server.url, autocommit=True) as conn:
+            # Nothing here cuts the power, and processes that are killed lose nothing by it.
+            conn.execute("ALTER SYSTEM SET fsync = off")
+            conn.execute("SELECT pg_reload_conf()")
         yield server
         server.stop()
 
