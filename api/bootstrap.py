@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from api.catalogue import all_served
+from api.daily import Daily
 from api.driver import Driver, Surroundings
 from api.expiry import Expiry
 from api.graph_factory import Backing
@@ -87,7 +88,8 @@ async def open_engine(settings: Settings, database_url: str) -> AsyncIterator[En
         around = Surroundings(pool, journal, saver, queue, bank, DEMO_CREDITOR, served, results, deliverer)
         driver = Driver(around)
         clockwork = Clockwork(pool, queue, served)
-        chores = (clockwork.start_due, Expiry(pool, saver, served).sweep, deliverer.look)
+        daily = Daily(pool, served, settings.daily_at)
+        chores = (clockwork.start_due, daily.start_due, Expiry(pool, saver, served).sweep, deliverer.look)
         worker = Worker(pool, queue, driver, chores, stalled_after_s / 6)
         yield Engine(
             settings=settings,

@@ -1,6 +1,7 @@
 """Everything that can be set from outside: environment variables and `.env`, nothing else."""
 
 import re
+from datetime import time
 from pathlib import Path
 from typing import Annotated
 
@@ -60,6 +61,9 @@ class Settings(BaseSettings):
         validation_alias="COUNTERSIGN_DECISION_WAIT_S",
         description="longest wait of a call that answers when decided",
     )
+    daily_at: time = Field(
+        time(3), validation_alias="COUNTERSIGN_DAILY_AT", description="time of day, UTC, of what starts daily"
+    )
     cors_origins: str = Field(
         "",
         validation_alias="COUNTERSIGN_CORS_ORIGINS",
@@ -92,6 +96,13 @@ class Settings(BaseSettings):
             if origin != "*" and not re.fullmatch(r"https?://[^/\s]+", origin):
                 raise ValueError(f"COUNTERSIGN_CORS_ORIGINS: {origin!r} is no origin such as https://app.example.com")
         return origins
+
+    @field_validator("daily_at")
+    @classmethod
+    def _in_utc(cls, at: time) -> time:
+        if at.tzinfo is not None:
+            raise ValueError("COUNTERSIGN_DAILY_AT is a time of day in UTC such as 03:00, without a zone")
+        return at
 
     @field_validator("bootstrap_key")
     @classmethod
