@@ -85,7 +85,9 @@ async def open_engine(settings: Settings, database_url: str) -> AsyncIterator[En
 
         stalled_after_s = settings.stalled_after_s
         queue = await stack.enter_async_context(Queue(database_url, drive_run, stalled_after_s=stalled_after_s))
-        around = Surroundings(pool, journal, saver, queue, bank, DEMO_CREDITOR, served, results, deliverer)
+        around = Surroundings(
+            pool, journal, saver, queue, bank, DEMO_CREDITOR, served, results, deliverer, settings.tenant
+        )
         driver = Driver(around)
         clockwork = Clockwork(pool, queue, served)
         daily = Daily(pool, served, settings.daily_at)

@@ -54,6 +54,7 @@ class Surroundings:
     served: Mapping[str, Served]
     results: Results
     deliverer: Deliverer
+    home_tenant: str
 
 
 class Driver:
@@ -150,6 +151,7 @@ class Driver:
             bank=self._around.bank,
             creditor=self._around.creditor,
             now=lambda: datetime.now(UTC),
+            home_tenant=self._around.home_tenant,
         )
 
     async def _end(self, execution: Execution, ending: Ending) -> None:

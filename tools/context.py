@@ -17,7 +17,10 @@ from tools.letter_facts import Creditor
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """One run's surroundings. `now` is the only clock that nodes and operations may read."""
+    """One run's surroundings. `now` is the only clock that nodes and operations may read.
+
+    `home_tenant` is the deployment's own: to it belongs what the bank knows of us and no tenant explains.
+    """
 
     tenant_id: str
     thread_id: UUID
@@ -27,6 +30,7 @@ class Context:
     bank: Bank
     creditor: Creditor
     now: Callable[[], datetime]
+    home_tenant: str = ""
 
     def deed(self, action: str, record: Mapping[str, Any], person: str = SYSTEM) -> Deed:
         """What this run puts on the audit chain."""
