@@ -161,13 +161,16 @@ def apply_for_loans(
 def reconcile(
     since: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="default: a week ago")] = None,
     tenant: Annotated[str | None, typer.Option(help="default: COUNTERSIGN_TENANT")] = None,
+    grace_s: Annotated[
+        int, typer.Option("--grace", min=0, max=86_400, help="seconds that what was begun may be under way")
+    ] = 60,
     wait_s: Annotated[float, typer.Option("--wait", min=1, help="seconds to wait for a worker to compare")] = 300,
 ) -> None:
     """Compares our books with the bank's; ends with 0 if they agree, 1 if not, 2 if that could not be found out."""
     from api.commands.reconcile import Wanted, run_reconciliation
 
     settings = Settings()
-    wanted = Wanted(tenant or settings.tenant, None if since is None else since.date(), wait_s)
+    wanted = Wanted(tenant or settings.tenant, None if since is None else since.date(), grace_s, wait_s)
     try:
         agree = run_reconciliation(settings, wanted)
     except CountersignError as exc:

@@ -31,6 +31,7 @@ class Wanted:
 
     tenant: str
     since: date | None
+    grace_s: int
     wait_s: float
 
 
@@ -55,14 +56,14 @@ def run_reconciliation(settings: Settings, wanted: Wanted) -> bool:
 
 async def _compare(database_url: str, wanted: Wanted) -> _Compared:
     today = datetime.now(UTC).date()
-    request = daily(today) if wanted.since is None else {"since": wanted.since.isoformat()}
+    since = daily(today) if wanted.since is None else {"since": wanted.since.isoformat()}
     async with open_pool(database_url, max_size=1) as pool:
         thread_id: UUID = uuids.uuid7()
         async with pool.connection() as conn, conn.transaction():
             known = await conn.execute("SELECT 1 FROM tenants WHERE tenant_id = %(id)s", {"id": wanted.tenant})
             if await known.fetchone() is None:
                 raise NotFound("tenant", wanted.tenant)
-            await start_by_system(conn, WORKFLOW, wanted.tenant, request, thread_id)
+            await start_by_system(conn, WORKFLOW, wanted.tenant, {**since, "grace_s": wanted.grace_s}, thread_id)
         deadline = time.monotonic() + wanted.wait_s
         while True:
             if (counts := await _counts(pool, wanted.tenant, thread_id, deadline)) is not None:
