@@ -20,7 +20,7 @@ PAGE = 1000
 @dataclass(frozen=True, slots=True)
 class Entry:
     """`amount_minor` is positive for money that came in. The counterparty is the other account of a transfer: an
-    account of this bank by its id, one elsewhere by its IBAN; without a transfer there is none.
+    account that the bank knows by its id, any other by its IBAN; without a transfer there is none.
 
     `transfer_status` is the step that this entry booked: money that a `returned` or `rejected` one gives back is a
     credit of the account that paid.
@@ -31,6 +31,7 @@ class Entry:
     amount_minor: int
     currency: str
     counterparty: str | None
+    counterparty_iban: str | None
     counterparty_name: str | None
     reference: str
     transfer_id: str | None
@@ -140,6 +141,7 @@ def _entry(line: _Line, posting: _Posting) -> Entry:
         amount_minor=posting.amount_minor,
         currency=posting.currency,
         counterparty=other.account or other.iban,
+        counterparty_iban=other.iban,
         counterparty_name=other.name,
         reference=line.reference,
         transfer_id=line.transfer_id,
