@@ -36,6 +36,7 @@ from tools.letter_parts import (
 from tools.letter_words import pluralise, spell_amount, spell_day, spell_figure, spell_loan, spell_rate
 from tools.rules.amortisation import Instalment
 from tools.rules.pricing import LoanTerms
+from tools.servicing_letters import composed as composed_for_borrower
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +85,8 @@ def _composed(facts: LetterFacts, creditor: Creditor) -> tuple[str, tuple[Part, 
             return "Your loan has been paid out", tuple(_disbursement(facts))
         case WithdrawalFacts():
             return "Your loan application is closed", tuple(_withdrawal(facts))
+        case _:
+            return composed_for_borrower(facts)
 
 
 def _offer(facts: OfferFacts) -> Iterator[Part]:
