@@ -14,6 +14,7 @@ from api.protocol.cron_runs import Clockwork
 from api.results import Results
 from api.serving import Served
 from api.settings import Settings
+from api.settlement import Settlements
 from api.webhooks.deliverer import Deliverer
 from api.webhooks.destinations import Destinations
 from api.worker import Worker, drive
@@ -31,6 +32,7 @@ from db.tenant_checkpoints import TenantCheckpoints
 from db.threads import NewThread, Thread
 from tools.bank import Bank
 from tools.letter_facts import DEMO_CREDITOR
+from tools.screening import screening_index
 
 EDITS_AT_ONCE = 2
 """States written by hand at one time: each takes two connections."""
@@ -53,6 +55,7 @@ class Engine:
     editing: asyncio.Semaphore
     results: Results
     destinations: Destinations
+    settlements: Settlements
     new_threads: Grouped[NewThread, Thread | None]
 
 
@@ -84,10 +87,12 @@ async def open_engine(settings: Settings, database_url: str) -> AsyncIterator[En
 
         stalled_after_s = settings.stalled_after_s
         queue = await stack.enter_async_context(Queue(database_url, drive_run, stalled_after_s=stalled_after_s))
-        around = Surroundings(pool, journal, saver, queue, bank, DEMO_CREDITOR, served, results, deliverer)
+        screening = screening_index(settings.sanctions_list)
+        around = Surroundings(pool, journal, saver, queue, bank, DEMO_CREDITOR, served, results, deliverer, screening)
         driver = Driver(around)
         clockwork = Clockwork(pool, queue, served)
-        chores = (clockwork.start_due, Expiry(pool, saver, served).sweep, deliverer.look)
+        settlements = Settlements(pool, bank, settings.return_window_s)
+        chores = (clockwork.start_due, Expiry(pool, saver, served).sweep, deliverer.look, settlements.look)
         worker = Worker(pool, queue, driver, chores, stalled_after_s / 6)
         yield Engine(
             settings=settings,
@@ -103,6 +108,7 @@ async def open_engine(settings: Settings, database_url: str) -> AsyncIterator[En
             editing=asyncio.Semaphore(EDITS_AT_ONCE),
             results=results,
             destinations=destinations,
+            settlements=settlements,
             new_threads=Grouped(create_each),
         )
 

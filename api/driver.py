@@ -32,6 +32,7 @@ from db.turns import Last
 from tools.bank import Bank
 from tools.context import Context
 from tools.letter_facts import Creditor
+from tools.rules.sanctions import ScreeningIndex
 
 WAIT_S = (2, 5, 10, 20, 30)
 """Pauses before a run that met an unavailable bank tries again; the last one repeats until it is back."""
@@ -54,6 +55,7 @@ class Surroundings:
     served: Mapping[str, Served]
     results: Results
     deliverer: Deliverer
+    screening: ScreeningIndex
 
 
 class Driver:
@@ -150,6 +152,7 @@ class Driver:
             bank=self._around.bank,
             creditor=self._around.creditor,
             now=lambda: datetime.now(UTC),
+            screening=self._around.screening,
         )
 
     async def _end(self, execution: Execution, ending: Ending) -> None:

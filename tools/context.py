@@ -13,6 +13,7 @@ from db.journal import Fence
 from db.pool import Pool
 from tools.bank import Bank
 from tools.letter_facts import Creditor
+from tools.rules.sanctions import ScreeningIndex
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,7 @@ class Context:
     bank: Bank
     creditor: Creditor
     now: Callable[[], datetime]
+    screening: ScreeningIndex
 
     def deed(self, action: str, record: Mapping[str, Any], person: str = SYSTEM) -> Deed:
         """What this run puts on the audit chain."""
