@@ -1,6 +1,6 @@
 """The workflows. A new one adds its line here."""
 
-from graphs import loan_origination
+from graphs import fraud_review, loan_origination
 from graphs.workflow import Workflow
 
-WORKFLOWS: tuple[Workflow, ...] = (loan_origination.WORKFLOW,)
+WORKFLOWS: tuple[Workflow, ...] = (loan_origination.WORKFLOW, fraud_review.WORKFLOW)
