@@ -1,13 +1,12 @@
 """A payment under suspicion, over HTTP, through every way its case can end."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
 import httpx
-import pytest
 
-from tests.service import Service, answer, follow, open_review
+from tests.service import Service, follow
 
 
 def payment(**changes: Any) -> dict[str, Any]:
