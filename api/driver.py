@@ -15,6 +15,7 @@ from api.protocol.state import encoded
 from api.protocol.streams import final
 from api.results import Results
 from api.serving import Served
+from api.starting import start_beside
 from api.webhooks.deliverer import Deliverer
 from db import audit, failpoints, reviews, runs, stopping, turns
 from db.actor import SYSTEM
@@ -153,6 +154,9 @@ class Driver:
             creditor=self._around.creditor,
             now=lambda: datetime.now(UTC),
             screening=self._around.screening,
+            start=lambda name, thread_id, request: start_beside(
+                self._around.pool, self._around.served.get(name), run, thread_id, request
+            ),
         )
 
     async def _end(self, execution: Execution, ending: Ending) -> None:

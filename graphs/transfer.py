@@ -15,6 +15,7 @@ from langgraph.runtime import Runtime
 from db.errors import BankRefused
 from graphs.workflow import Workflow
 from tools import case_records, payment_effects, payment_facts, payment_reviews, payments, transfer_letters
+from tools import fraud as fraud_scoring
 from tools.context import Context
 from tools.payment_request import PaymentRequest
 from tools.payment_reviews import BanksWord, FraudVerdict, ReleaseAnswer
@@ -82,9 +83,7 @@ async def sanctions(state: State, runtime: Runtime[Context]) -> State:
 
 
 async def fraud(state: State, runtime: Runtime[Context]) -> State:
-    found: dict[str, Any] = {"score": 0, "band": "release", "scorers": [], "version": "none"}
-    await payments.store_check(runtime.context, "fraud", found["version"], found)
-    return {"fraud": found}
+    return {"fraud": await fraud_scoring.score_payment(runtime.context, payment_facts.judged_payment(state))}
 
 
 async def decision(state: State, runtime: Runtime[Context]) -> State:
@@ -102,6 +101,12 @@ async def hold(state: State, runtime: Runtime[Context]) -> State:
         return {"hold": await payment_effects.hold(runtime.context, payment_facts.order_of(state))}
     except BankRefused as exc:
         return _refused_by_the_bank(exc)
+
+
+async def open_fraud_case(state: State, runtime: Runtime[Context]) -> State:
+    """A case of its own, for an analyst; whoever comes again opens no second one."""
+    await payment_facts.open_fraud_case(runtime.context, state)
+    return {}
 
 
 async def fraud_case(state: State, runtime: Runtime[Context]) -> State:
@@ -191,7 +196,7 @@ def after_identity(state: State) -> list[str]:
 
 
 def after_hold(state: State) -> str:
-    return "fraud_case" if state["decision"]["fraud_case"] else after_fraud_verdict(state)
+    return "open_fraud_case" if state["decision"]["fraud_case"] else after_fraud_verdict(state)
 
 
 def after_fraud_verdict(state: State) -> str:
@@ -223,6 +228,7 @@ def build() -> StateGraph[State, Context, State, State]:
     graph.add_edge(list(CHECKS), "decision")
     for name, (refused, onwards, ways) in FORKS.items():
         graph.add_conditional_edges(name, unless_refused(refused, onwards), [refused, *ways])
+    graph.add_edge("open_fraud_case", "fraud_case")
     graph.add_edge("fraud_case", "fraud_verdict")
     graph.add_edge("release", "released")
     graph.add_edge("second_release", "second_released")
@@ -253,7 +259,7 @@ def _unless_released(answer: dict[str, Any], status: str) -> State:
 
 FORKS: dict[str, tuple[str, Callable[[State], str], tuple[str, ...]]] = {
     "decision": ("refusal", lambda _: "hold", ("hold",)),
-    "hold": ("refusal", after_hold, ("fraud_case", "release", "capture")),
+    "hold": ("refusal", after_hold, ("open_fraud_case", "release", "capture")),
     "fraud_verdict": ("void", after_fraud_verdict, ("release", "capture")),
     "released": ("void", after_release, ("second_release", "capture")),
     "second_released": ("void", lambda _: "capture", ("capture",)),
@@ -270,6 +276,7 @@ NODES = {
     "fraud_agent": fraud,
     "decision": decision,
     "hold": hold,
+    "open_fraud_case": open_fraud_case,
     "fraud_case": fraud_case,
     "fraud_verdict": fraud_verdict,
     "release": release,
@@ -302,6 +309,7 @@ WORKFLOW = Workflow(
         "fraud_agent": "fraud-agent",
         "decision": "policy-agent",
         "hold": "settlement-agent",
+        "open_fraud_case": "fraud-agent",
         "capture": "settlement-agent",
         "void": "settlement-agent",
         "settle": "settlement-agent",

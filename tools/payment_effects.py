@@ -13,7 +13,7 @@ from tools.bank_payments import Order, Transfer
 from tools.context import Context
 from tools.payments import Standing
 
-HOLD_DAYS = 14
+HOLD_DAYS = 16
 """Beyond every deadline of the reviews that it waits for, together: an expired hold is never captured."""
 
 State = Mapping[str, Any]

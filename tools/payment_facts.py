@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from db.errors import BankUnavailable, InvalidInput, NotFound
 from tools import bank_payments, payment_limits, payments
@@ -12,11 +12,13 @@ from tools.bank import Bank
 from tools.bank_payments import Order, SavedPayee
 from tools.bank_records import Account, Customer
 from tools.context import Context
+from tools.fraud_request import request_of
 from tools.payment_request import PaymentRequest
 from tools.payments import NewTransfer
 from tools.rules import sanctions
 from tools.rules.dates import whole_months_between
 from tools.rules.money import format_minor, to_minor
+from tools.rules.payment import Payment
 from tools.rules.plain import from_plain, to_plain
 from tools.rules.sanctions import Hit, Subject
 from tools.rules.transfer_policy import Payee, Reason, TransferFacts, policy_in_force
@@ -171,6 +173,27 @@ def screen(context: Context, state: State) -> dict[str, Any]:
         "score_bps": max((hit["score_bps"] for of_name in hits for hit in of_name), default=0),
         "screened": [{"name": subject.name, "hits": of_name} for subject, of_name in zip(subjects, hits, strict=True)],
     }
+
+
+def judged_payment(state: State) -> Payment:
+    """As the fraud scorers see it; its id is the thread's, whoever judges it."""
+    order, transfer = order_of(state), state["transfer"]
+    return Payment(
+        payment_id=transfer["reference_id"],
+        at=datetime.fromisoformat(transfer["received_at"]),
+        account=order.source_account,
+        payee=order.destination_account or order.creditor_iban or "",
+        payee_name=state["identity"]["payee"]["stated_name"],
+        amount_minor=order.amount_minor,
+        currency=order.currency,
+        channel=transfer["channel"],
+        device=transfer["device"],
+    )
+
+
+async def open_fraud_case(context: Context, state: State) -> None:
+    request = request_of(judged_payment(state), order_of(state).reference, context.thread_id)
+    await context.start("fraud_review", uuid5(context.thread_id, "fraud_review"), request)
 
 
 def facts(state: State) -> TransferFacts:

@@ -13,7 +13,7 @@ from tools.payment_effects import State
 
 REVIEW_DAYS = 3
 """For each of two people; with the fraud case's days they end before the hold does."""
-FRAUD_CASE_DAYS = 5
+FRAUD_CASE_DAYS = 9
 FIRST_LOOK_S = 3
 """How long the bank has to tell us by itself, until it is asked."""
 

@@ -56,7 +56,7 @@ CREATE TRIGGER transfers_pay_the_same BEFORE UPDATE ON transfers
 CREATE TABLE transfer_checks (
     tenant_id text NOT NULL,
     thread_id uuid NOT NULL REFERENCES transfers,
-    name text NOT NULL CHECK (name IN ('limits', 'payee', 'sanctions', 'fraud')),
+    name text NOT NULL CHECK (name IN ('limits', 'payee', 'sanctions')),
     version text NOT NULL,
     found jsonb NOT NULL,
     created_at timestamptz NOT NULL DEFAULT now(),
