@@ -20,6 +20,7 @@ from rich.console import Console
 from rich.table import Table
 
 from api import launcher
+from api.commands.fraud import fraud_app
 from api.commands.records import audit_app, keys_app
 from api.settings import Settings
 from db.errors import CountersignError, InvalidInput
@@ -39,6 +40,7 @@ app = typer.Typer(
 )
 app.add_typer(keys_app, name="keys")
 app.add_typer(audit_app, name="audit")
+app.add_typer(fraud_app, name="fraud")
 out = Console()
 
 

@@ -33,6 +33,7 @@ from db.turns import Last
 from tools.bank import Bank
 from tools.context import Context
 from tools.letter_facts import Creditor
+from tools.rules.sanctions import ScreeningIndex
 
 WAIT_S = (2, 5, 10, 20, 30)
 """Pauses before a run that met an unavailable bank tries again; the last one repeats until it is back."""
@@ -56,6 +57,7 @@ class Surroundings:
     results: Results
     deliverer: Deliverer
     home_tenant: str
+    screening: ScreeningIndex
 
 
 class Driver:
@@ -153,6 +155,7 @@ class Driver:
             creditor=self._around.creditor,
             now=lambda: datetime.now(UTC),
             home_tenant=self._around.home_tenant,
+            screening=self._around.screening,
             start=lambda name, thread_id, request: start_beside(
                 self._around.pool, self._around.served.get(name), run, thread_id, request
             ),

@@ -14,6 +14,7 @@ from db.journal import Fence
 from db.pool import Pool
 from tools.bank import Bank
 from tools.letter_facts import Creditor
+from tools.rules.sanctions import ScreeningIndex
 
 Start = Callable[[str, UUID, Mapping[str, Any]], Awaitable[None]]
 
@@ -39,8 +40,9 @@ class Context:
     bank: Bank
     creditor: Creditor
     now: Callable[[], datetime]
-    home_tenant: str = ""
+    screening: ScreeningIndex
     start: Start = starts_nothing
+    home_tenant: str = ""
 
     def deed(self, action: str, record: Mapping[str, Any], person: str = SYSTEM) -> Deed:
         """What this run puts on the audit chain."""

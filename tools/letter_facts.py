@@ -13,9 +13,25 @@ from tools.rules.plain import from_plain
 from tools.rules.pricing import LoanTerms
 from tools.rules.reg_b import MAX_REASONS
 from tools.servicing_letter_facts import SERVICING_FACTS, ServicingLetterFacts, ServicingLetterKind
+from tools.transfer_letter_facts import (
+    TransferLetterFacts,
+    TransferReceiptFacts,
+    TransferRefusalFacts,
+    TransferReturnFacts,
+)
 
 LetterKind = (
-    Literal["offer", "counter_offer", "adverse_action", "disbursement_confirmation", "withdrawal"] | ServicingLetterKind
+    Literal[
+        "offer",
+        "counter_offer",
+        "adverse_action",
+        "disbursement_confirmation",
+        "withdrawal",
+        "transfer_receipt",
+        "transfer_refusal",
+        "transfer_return",
+    ]
+    | ServicingLetterKind
 )
 
 MAX_KEY_FACTORS = 5
@@ -158,10 +174,11 @@ class WithdrawalFacts:
 
 
 LoanLetterFacts = OfferFacts | CounterOfferFacts | AdverseActionFacts | DisbursementFacts | WithdrawalFacts
-LetterFacts = LoanLetterFacts | ServicingLetterFacts
+LetterFacts = LoanLetterFacts | ServicingLetterFacts | TransferLetterFacts
 
 _FACTS: tuple[type[LetterFacts], ...] = (
     *(OfferFacts, CounterOfferFacts, AdverseActionFacts, DisbursementFacts, WithdrawalFacts),
+    *(TransferReceiptFacts, TransferRefusalFacts, TransferReturnFacts),
     *SERVICING_FACTS,
 )
 
