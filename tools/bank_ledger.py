@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 from pydantic import AwareDatetime, Field, TypeAdapter
 
-from db.errors import BankRefused
+from db.errors import BankRefused, NotFound
 from tools.bank import Bank, accepted, named, read
 from tools.bank_records import Currency, Minor, SignedMinor
 
@@ -70,6 +70,13 @@ class LoanAccount:
 
 
 @dataclass(frozen=True, slots=True)
+class LoanAction:
+    action_id: str
+    kind: str
+    outstanding_principal_minor: Minor
+
+
+@dataclass(frozen=True, slots=True)
 class Entry:
     """`amount_minor` is below zero for a debit; `transfer_status` is the step that booked it."""
 
@@ -93,6 +100,11 @@ class _Page:
 
 
 @dataclass(frozen=True, slots=True)
+class _Actions:
+    actions: tuple[LoanAction, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class _Steps:
     steps: tuple[TransferStep, ...]
 
@@ -102,6 +114,7 @@ _TRANSFER = TypeAdapter(BookedTransfer)
 _STEPS = TypeAdapter(_Steps)
 _HOLD = TypeAdapter(BookedHold)
 _LOAN = TypeAdapter(LoanAccount)
+_ACTIONS = TypeAdapter(_Actions)
 _STATEMENT = TypeAdapter(Statement)
 
 
@@ -135,6 +148,15 @@ async def loan_account(bank: Bank, loan_account_id: str) -> LoanAccount:
     """Raises NotFound."""
     path = f"loan-accounts/{named('loan_account', loan_account_id)}"
     return await bank.record(_LOAN, path, "loan_account", loan_account_id)
+
+
+async def loan_action(bank: Bank, loan_account_id: str, action_id: str) -> LoanAction:
+    """Raises NotFound."""
+    path = f"loan-accounts/{named('loan_account', loan_account_id)}/actions"
+    for action in (await bank.record(_ACTIONS, path, "loan_account", loan_account_id)).actions:
+        if action.action_id == action_id:
+            return action
+    raise NotFound("loan_action", action_id)
 
 
 async def statement(bank: Bank, account_id: str, first: date, last: date) -> Statement:

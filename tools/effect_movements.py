@@ -31,11 +31,13 @@ class Record:
 @dataclass(frozen=True, slots=True)
 class Comparing:
     """`asked` reads our request, with the bank's currency where it names none; `recorded` finds the bank's record by
-    the bank's answer. `states` are those that the record may be in; None: any."""
+    the bank's answer. `states` are those that the record may be in; None: any. `in_path` are words of our request that
+    are sent in the path and not in the body."""
 
     asked: Callable[[Words, str | None], Terms]
     recorded: Callable[[Bank, Words], Awaitable[Record]]
     states: frozenset[str] | None = None
+    in_path: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,12 @@ async def found(bank: Bank, kind: str, answer: BankAnswer, known_by: datetime) -
     except NotFound:
         return None
     return Found(Movement(key, True, record.terms, record.state, came_back=came_back), record)
+
+
+def body(kind: str, request: Words) -> dict[str, Any]:
+    """What of an effect's request the bank was sent, and keeps the hash of."""
+    in_path = COMPARED[kind].in_path if kind in COMPARED else frozenset()
+    return {name: value for name, value in request.items() if name not in in_path}
 
 
 def asked(kind: str, request: Words, currency: str | None) -> Terms:
@@ -116,6 +124,7 @@ def _asked_of_transfer(request: Words, currency: str | None) -> Terms:
         request.get("source_account"),
         request.get("destination_account"),
         iban.replace(" ", "").upper() if isinstance(iban, str) else None,
+        request.get("hold_id"),
     )
 
 
@@ -135,19 +144,29 @@ def _asked_of_hold(request: Words, currency: str | None) -> Terms:
 
 async def _hold(bank: Bank, answer: Words) -> Record:
     held = await bank_ledger.hold(bank, str(answer.get("hold_id")))
-    return Record(held.status, Terms(held.amount_minor, held.currency, held.account_id))
+    return Record(held.status, Terms(held.amount_minor, held.currency, held.account_id, record=held.hold_id))
 
 
 async def _capture(bank: Bank, answer: Words) -> Record:
     """The hold says whether it was captured, its transfer what was paid to whom."""
     held = await bank_ledger.hold(bank, str(answer.get("hold_id")))
     if held.transfer_id is None:
-        return Record(held.status, Terms(held.captured_minor, held.currency, held.account_id))
-    return replace(_of_transfer(await bank_ledger.transfer(bank, held.transfer_id)), state=held.status)
+        return Record(held.status, Terms(held.captured_minor, held.currency, held.account_id, record=held.hold_id))
+    made = _of_transfer(await bank_ledger.transfer(bank, held.transfer_id))
+    return replace(made, state=held.status, terms=replace(made.terms, record=held.hold_id))
 
 
-def _nothing(request: Words, currency: str | None) -> Terms:
-    return Terms()
+def _asked_of_void(request: Words, currency: str | None) -> Terms:
+    return Terms(record=request.get("hold_id"))
+
+
+def _asked_of_action(request: Words, currency: str | None) -> Terms:
+    return Terms(request.get("outstanding_principal_minor"))
+
+
+async def _action(bank: Bank, answer: Words) -> Record:
+    made = await bank_ledger.loan_action(bank, str(answer.get("loan_account_id")), str(answer.get("action_id")))
+    return Record(made.kind, Terms(made.outstanding_principal_minor))
 
 
 def _minor(amount: Any, currency: str | None) -> int | None:
@@ -160,11 +179,13 @@ def _minor(amount: Any, currency: str | None) -> int | None:
         return None
 
 
+_HOLD_ID = frozenset({"hold_id"})
 COMPARED: dict[str, Comparing] = {
     "loan_disbursement": Comparing(_asked_of_loan, _loan),
     "transfer": Comparing(_asked_of_transfer, _transfer),
     "hold": Comparing(_asked_of_hold, _hold),
-    "hold_capture": Comparing(_asked_of_transfer, _capture, frozenset({"captured"})),
-    "hold_void": Comparing(_nothing, _hold, frozenset({"voided"})),
+    "hold_capture": Comparing(_asked_of_transfer, _capture, frozenset({"captured"}), _HOLD_ID),
+    "hold_void": Comparing(_asked_of_void, _hold, frozenset({"voided"}), _HOLD_ID),
+    "loan_action": Comparing(_asked_of_action, _action),
 }
 """Of other kinds only the request and the answer under the key are compared."""

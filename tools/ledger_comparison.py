@@ -88,7 +88,7 @@ def _unexplained(request: BankRequest) -> Unexplained:
 
 async def _resolve(context: Context, effect: LedgerEffect) -> str:
     try:
-        answer = await context.bank.outcome(effect.key, effect.request)
+        answer = await context.bank.outcome(effect.key, effect_movements.body(effect.kind, effect.request))
     except BankRefused as exc:
         await effects.conclude(context.pool, effect.stored, "failed", {"code": exc.code, "detail": exc.detail})
         return "failed"
@@ -113,7 +113,8 @@ async def _found(bank: Bank, effect: LedgerEffect, known_by: datetime) -> Found 
         return None
     movement = replace(
         found.movement,
-        same_request=answer.request_sha256 == sha256_hex(effect.request) == effect.request_sha256,
+        same_request=answer.request_sha256 == sha256_hex(effect_movements.body(effect.kind, effect.request))
+        and effect.request_sha256 == sha256_hex(effect.request),
         same_answer=effect.status != "done" or answer.response == effect.response,
     )
     return replace(found, movement=movement)
@@ -135,7 +136,7 @@ def _pair(
         terms=effect_movements.asked(effect.kind, effect.request, currency),
         contradiction=effect.contradiction,
         case_over=effect.outcome is not None,
-        return_noticed=effect.outcome in CAME_BACK,
+        return_noticed=effect.outcome in CAME_BACK or effect.waits_for_bank,
         settled_states=COMPARED[effect.kind].states if effect.kind in COMPARED else None,
     )
     return ours, movement

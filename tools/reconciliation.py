@@ -14,6 +14,7 @@ from db import audit
 from db.canonical import sha256_hex
 from db.effects import Status, Stored
 from db.pool import Pool, transaction
+from db.reviews import BANK
 from tools.context import Context
 from tools.rules.ledger_differences import Difference
 
@@ -22,7 +23,7 @@ DifferenceStatus = Literal["open", "acknowledged", "resolved"]
 
 @dataclass(frozen=True, slots=True)
 class LedgerEffect:
-    """An effect and how its case stands. `came_back` is `rejected` or `returned` if the case knows of that."""
+    """An effect and how its case stands. One that `waits_for_bank` is told by it, or asks, what became of a payment."""
 
     key: str
     kind: str
@@ -37,6 +38,7 @@ class LedgerEffect:
     created_at: datetime
     outcome: str | None
     under_way: bool
+    waits_for_bank: bool
 
     @property
     def stored(self) -> Stored:
@@ -68,14 +70,18 @@ async def effects_between(context: Context, since: datetime, until: datetime) ->
         await cur.execute(
             """
             SELECT e.key, e.kind, e.status, e.request, e.request_sha256, e.response, e.contradiction, e.tenant_id,
-                   e.thread_id, e.run_id, e.created_at, t.outcome, t.active_runs > 0 AS under_way
+                   e.thread_id, e.run_id, e.created_at, t.outcome, t.active_runs > 0 AS under_way,
+                   EXISTS (
+                       SELECT 1 FROM reviews v
+                       WHERE v.thread_id = e.thread_id AND v.status = 'open' AND v.role = %(bank)s
+                   ) AS waits_for_bank
             FROM effects e JOIN threads t USING (thread_id)
             WHERE e.tenant_id = %(tenant_id)s AND e.created_at < %(until)s
               AND (e.created_at >= %(since)s OR t.updated_at >= %(since)s
                    OR e.status IN ('intended', 'needs_reconcile'))
             ORDER BY e.created_at, e.key
             """,
-            {"tenant_id": context.tenant_id, "since": since, "until": until},
+            {"tenant_id": context.tenant_id, "since": since, "until": until, "bank": BANK},
         )
         return await cur.fetchall()
 

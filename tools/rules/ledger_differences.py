@@ -23,13 +23,14 @@ CAME_BACK = ("rejected", "returned")
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What moved, or was to. None: not stated, so nothing to compare."""
+    """What moved, or was to. None: not stated, so nothing to compare. `record` is the hold that was acted on."""
 
     amount_minor: int | None = None
     currency: str | None = None
     source_account: str | None = None
     destination_account: str | None = None
     creditor_iban: str | None = None
+    record: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +180,7 @@ def _of_terms(effect: OurEffect, movement: Movement) -> Iterator[Difference]:
         ("source_account", "account_differs"),
         ("destination_account", "account_differs"),
         ("creditor_iban", "account_differs"),
+        ("record", "record_differs"),
     )
     for name, kind in kinds:
         said, found = getattr(ours, name), getattr(bank, name)
