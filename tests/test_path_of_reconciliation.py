@@ -18,17 +18,42 @@ AGREE, DIFFER, NOT_FOUND_OUT = 0, 1, 2
 HOLD = {"account": "ACC008", "amount": "25.00", "currency": "USD", "reason": "a payment"}
 
 
-def test_after_loans_and_a_crash_nothing_differs(deployed: Deployment) -> None:
+def test_after_loans_transfers_and_crashes_nothing_differs(deployed: Deployment) -> None:
     paid_out = play_with_kill(deployed, ACCEPT, 1, "disburse.after_effect")
+    armed = deployed.worker("transfer.capture.after_effect")
+    here = start_transfer(deployed, "ACC002")
+    assert_killed(armed)
     with deployed.working():
         finish(deployed, WITHDRAW)
+        until(lambda: outcome(deployed, here) == "settled", "the transfer is paid")
+        for verdict, came_out in (("refuse", "refused"), ("release", "rejected")):
+            assert transfer_elsewhere(deployed, verdict) == came_out
+        act_on_loan(deployed, paid_out)
 
-        code, thread_id = reconcile(deployed)
+        code, thread_id = reconcile(deployed, grace_s=0)
 
-    assert (code, outcome(deployed, thread_id)) == (AGREE, "balanced")
+    assert (code, outcome(deployed, thread_id)) == (AGREE, "balanced"), deployed.log("reconcile")
     counts = counts_of(deployed, thread_id)
-    assert (counts["effects"], counts["requests"], counts["accounts"], counts["differences"]) == (1, 1, 1, 0)
-    assert effect_of(deployed, paid_out)["status"] == "done"
+    assert (counts["effects"], counts["requests"], counts["accounts"], counts["differences"]) == (8, 8, 2, 0)
+
+
+def test_a_hold_whose_case_is_over_is_found_though_its_worker_died(deployed: Deployment) -> None:
+    armed = deployed.worker("transfer.hold.after_effect")
+    thread_id = start_transfer(deployed, "ACC002")
+    assert_killed(armed)
+    give_up(deployed, thread_id)
+
+    with deployed.working():
+        open_still, first = reconcile(deployed, grace_s=0)
+        deployed.rows("UPDATE threads SET outcome = 'refused' WHERE thread_id = %s", thread_id)
+        left_open, second = reconcile(deployed, grace_s=0)
+        review = open_review(deployed.operator, second)
+        judge(deployed, review)
+
+    key = f"{thread_id}:hold:1"
+    assert (open_still, left_open) == (AGREE, DIFFER)
+    assert state(deployed, first)["resolved"]["done"] == [key]
+    assert [(one["kind"], one["subject"]) for one in review["payload"]["differences"]] == [("hold_left_open", key)]
 
 
 def test_an_outcome_that_nobody_knows_is_the_one_the_bank_knows(deployed: Deployment) -> None:
@@ -75,6 +100,7 @@ def test_each_planted_difference_is_found_exactly_and_reviewed_once(deployed: De
             ("effect_without_movement", plant_effect(deployed, loans["amount"], "transfer", PAYMENT, None)),
             ("movement_without_effect", sent(deployed, "/transfers", PAYMENT)[0]),
             ("movement_without_effect", forget(deployed, loans["gone"])),
+            ("amount_differs", act_on_loan(deployed, loans["failed"], outstanding_principal_minor=1)),
             ("hold_left_open", plant_effect(deployed, loans["amount"], "hold", HOLD, "/holds")),
         }
         returned = plant_effect(deployed, loans["amount"], "transfer", PAYMENT | {"destination_account": "EXT003"})
@@ -139,6 +165,34 @@ def test_what_contradicts_the_bank_is_kept_and_sent_no_more(deployed: Deployment
     assert [line["status"] for line in log] == [201, 409]
 
 
+def test_killed_as_it_compares_it_finds_each_difference_once(deployed: Deployment) -> None:
+    key, _ = sent(deployed, "/transfers", PAYMENT)
+    armed = deployed.worker("reconciliation.compare.before_checkpoint")
+    command = start_reconcile(deployed)
+    assert_killed(armed)
+
+    with deployed.working():
+        code = command.wait()
+        (found,) = deployed.rows("SELECT thread_id, status FROM ledger_differences WHERE subject = %s", key)
+        thread_id = str(found["thread_id"])
+        review = until(lambda: waiting(deployed, thread_id), "the difference is to be reviewed")
+        judge(deployed, review)
+
+    assert (code, found["status"]) == (DIFFER, "open")
+    assert [one["subject"] for one in review["payload"]["differences"]] == [key]
+    audited = "SELECT 1 FROM audit WHERE thread_id = %s AND action = 'reconciliation.compared'"
+    assert len(deployed.rows(audited, thread_id)) == 1
+
+
+def test_without_a_worker_it_says_so(deployed: Deployment) -> None:
+    code = start_reconcile(deployed, "--wait", "1").wait()
+    future = start_reconcile(deployed, "--since", "2999-01-01").wait()
+
+    assert (code, future) == (NOT_FOUND_OUT, NOT_FOUND_OUT)
+    assert "no worker took it up" in deployed.log("reconcile")
+    assert "--since: is in the future" in deployed.log("reconcile")
+
+
 def test_a_verdict_is_owed_on_every_difference_and_on_no_other(deployed: Deployment) -> None:
     with deployed.working():
         sent(deployed, "/transfers", PAYMENT)
@@ -189,14 +243,15 @@ def test_two_workers_start_the_day_once(deployed: Deployment) -> None:
     deployed.rows("UPDATE tenants SET created_at = now() - interval '2 days' WHERE tenant_id = 'demo'")
     at = f"{datetime.now(UTC) - timedelta(minutes=1):%H:%M}"
     known = {row["thread_id"] for row in deployed.rows("SELECT thread_id FROM threads")}
-    new = "SELECT thread_id, started_by, outcome FROM threads WHERE NOT thread_id = ANY(%s)"
+    new = """SELECT thread_id, started_by, outcome FROM threads
+        WHERE NOT thread_id = ANY(%s) AND (tenant_id, workflow) = ('demo', 'reconciliation')"""
 
     with deployed.working(COUNTERSIGN_DAILY_AT=at), deployed.working(COUNTERSIGN_DAILY_AT=at):
         until(lambda: any(row["outcome"] for row in deployed.rows(new, list(known))), "the day's case is over")
         with deployed.working(COUNTERSIGN_DAILY_AT=at):
             reconcile(deployed)
 
-    daily = deployed.rows("SELECT thread_id FROM daily_starts WHERE tenant_id = 'demo'")
+    daily = deployed.rows("SELECT thread_id FROM daily_starts WHERE (tenant_id, workflow) = ('demo', 'reconciliation')")
     started = deployed.rows(new, list(known))
     assert [row["started_by"] for row in started] == ["system", "system"]
     assert len(daily) == 1 and daily[0]["thread_id"] in {row["thread_id"] for row in started}
@@ -221,11 +276,48 @@ def killed_and_given_up(deployed: Deployment, failpoint: str) -> Case:
     armed = deployed.worker(f"loan_origination.{failpoint}")
     assert case.give_answer().status_code == 202
     assert_killed(armed)
-    deployed.rows("UPDATE runs SET attempts = 5 WHERE run_id = %s", case.runs()[-1]["run_id"])
-    with deployed.working():
-        until(lambda: case.rests() == "error", "the run is given up")
+    give_up(deployed, case.thread_id)
     deployed.rows("UPDATE effects SET created_at = created_at - interval '5 minutes' WHERE key LIKE %s", key_of(case))
     return case
+
+
+def give_up(deployed: Deployment, thread_id: str) -> None:
+    """The run that is under way has lost its worker once too often."""
+    deployed.rows("UPDATE runs SET attempts = 5 WHERE thread_id = %s AND ended_at IS NULL", thread_id)
+    status = "SELECT status FROM threads WHERE thread_id = %s"
+    with deployed.working():
+        until(lambda: deployed.rows(status, thread_id)[0]["status"] == "error", "the run is given up")
+
+
+def start_transfer(deployed: Deployment, destination: str) -> str:
+    request = {"source_account": "ACC001", "destination_account": destination, "amount": "125.50", "currency": "USD"}
+    told = deployed.client.post("/workflows/transfer/threads", json=request, headers={"Idempotency-Key": uuid4().hex})
+    assert told.status_code == 202, told.text
+    return str(told.json()["thread_id"])
+
+
+def transfer_elsewhere(deployed: Deployment, verdict: str) -> str:
+    """To a bank that rejects it, if the operator releases it."""
+    thread_id = start_transfer(deployed, "EXT002")
+    review = until(lambda: waiting(deployed, thread_id), "the transfer waits for an operator")
+    assert answer(deployed.operator, review, {"verdict": verdict, "note": "a test"}).status_code == 202
+    return until(lambda: outcome(deployed, thread_id), "the transfer is over")
+
+
+def waiting(deployed: Deployment, thread_id: str) -> dict[str, Any] | None:
+    """The review of this case that waits for an operator, once it does."""
+    found = [review for review in deployed.operator.get("/reviews").json() if review["thread_id"] == thread_id]
+    return dict(found[0]) if found else None
+
+
+def act_on_loan(deployed: Deployment, case: Case, **edited: object) -> str:
+    """A loan action, done at the bank and kept in our books, where somebody may have edited it."""
+    loan = effect_of(deployed, case)["response"]
+    request = {"kind": "referral", "reason": "a test", "outstanding_principal_minor": loan["principal_minor"]}
+    path = f"/loan-accounts/{loan['loan_account_id']}/actions"
+    key = plant_effect(deployed, case, "loan_action", request, path)
+    deployed.rows("UPDATE effects SET request = request || %s WHERE key = %s", json.dumps(edited), key)
+    return key
 
 
 def start_reconcile(deployed: Deployment, *options: str) -> Forked:

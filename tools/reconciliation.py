@@ -96,14 +96,14 @@ async def tenants_of(context: Context, keys: Sequence[str]) -> dict[str, str]:
 async def store(
     context: Context, period: tuple[datetime, datetime], counts: Mapping[str, int], found: Sequence[Difference]
 ) -> None:
-    """What was compared and what differed, with the audit row; one seen before is not found again."""
+    """What was compared and what differed, with the audit row; an earlier attempt's stays. A difference that was seen
+    before is not found again."""
     async with transaction(context.pool) as conn:
         cur = await conn.execute(
             """
             INSERT INTO reconciliations (thread_id, tenant_id, since, until, counts)
             VALUES (%(thread_id)s, %(tenant_id)s, %(since)s, %(until)s, %(counts)s)
-            ON CONFLICT (thread_id) DO UPDATE SET counts = EXCLUDED.counts
-            RETURNING thread_id
+            ON CONFLICT (thread_id) DO NOTHING RETURNING thread_id
             """,
             {
                 "thread_id": context.thread_id,
@@ -113,10 +113,10 @@ async def store(
                 "counts": Jsonb(counts),
             },
         )
-        await cur.fetchone()
-        for difference in found:
-            await _store_difference(conn, context, difference)
-        await audit.record(conn, context.deed("reconciliation.compared", {"counts": counts}))
+        if await cur.fetchone() is not None:
+            for difference in found:
+                await _store_difference(conn, context, difference)
+            await audit.record(conn, context.deed("reconciliation.compared", {"counts": counts}))
 
 
 async def to_review(context: Context, most: int) -> list[StoredDifference]:

@@ -15,7 +15,7 @@ from rich.table import Table
 from api import launcher
 from api.daily import start_by_system
 from api.settings import Settings
-from db.errors import CountersignError, NotFound, Unavailable
+from db.errors import CountersignError, InvalidInput, NotFound, Unavailable
 from db.migrate import check_schema
 from db.pool import Pool, open_pool
 from graphs.reconciliation import WORKFLOW, daily
@@ -45,8 +45,11 @@ class _Compared:
 def run_reconciliation(settings: Settings, wanted: Wanted) -> bool:
     """Whether the books agree: differences that an operator has judged before count no more.
 
-    Raises NotFound for a tenant there is none of, Unavailable if nothing was compared in time.
+    Raises InvalidInput for a day to come, NotFound for a tenant there is none of, Unavailable if nothing was compared
+    in time.
     """
+    if wanted.since is not None and wanted.since > datetime.now(UTC).date():
+        raise InvalidInput("--since", "is in the future")
     with launcher.database(settings) as url:
         check_schema(url)
         compared = asyncio.run(_compare(url, wanted))
