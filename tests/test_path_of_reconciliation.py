@@ -187,6 +187,9 @@ def test_killed_as_it_compares_it_finds_each_difference_once(deployed: Deploymen
 def test_without_a_worker_it_says_so(deployed: Deployment) -> None:
     code = start_reconcile(deployed, "--wait", "1").wait()
     future = start_reconcile(deployed, "--since", "2999-01-01").wait()
+    with deployed.working():
+        left = "SELECT thread_id FROM threads WHERE workflow = 'reconciliation' AND outcome IS NULL"
+        until(lambda: not deployed.rows(left), "what was left is compared")
 
     assert (code, future) == (NOT_FOUND_OUT, NOT_FOUND_OUT)
     assert "no worker took it up" in deployed.log("reconcile")

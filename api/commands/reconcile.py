@@ -115,7 +115,9 @@ def _show(out: Console, tenant: str, compared: _Compared) -> None:
     if not compared.differences:
         out.print("[green]no differences[/]")
         return
-    table = Table("difference", "of", "ours", "the bank's", "status", title_justify="left")
+    table = Table()
+    for heading in ("difference", "of", "ours", "the bank's", "status"):
+        table.add_column(heading, overflow="fold")  # An id that is cut short would be of no use.
     for one in compared.differences:
         table.add_row(one.kind, escape(one.subject), _said(one.ours), _said(one.bank), one.status)
     out.print(table)
