@@ -33,7 +33,10 @@ REVIEWED_AT_ONCE = 50
 class ReconciliationRequest(BaseModel):
     """From the beginning of a day, in UTC, until now. An effect younger than `grace_s` may still be under way."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"examples": [{"since": "2026-03-01"}, {"since": "2026-03-01", "grace_s": 300}]},
+    )
 
     since: date
     grace_s: int = Field(default=60, ge=0, le=86_400)
