@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from api.catalogue import all_served
+from api.daily import Daily
 from api.driver import Driver, Surroundings
 from api.expiry import Expiry
 from api.graph_factory import Backing
@@ -14,6 +15,7 @@ from api.protocol.cron_runs import Clockwork
 from api.results import Results
 from api.serving import Served
 from api.settings import Settings
+from api.settlement import Settlements
 from api.webhooks.deliverer import Deliverer
 from api.webhooks.destinations import Destinations
 from api.worker import Worker, drive
@@ -31,6 +33,7 @@ from db.tenant_checkpoints import TenantCheckpoints
 from db.threads import NewThread, Thread
 from tools.bank import Bank
 from tools.letter_facts import DEMO_CREDITOR
+from tools.screening import screening_index
 
 EDITS_AT_ONCE = 2
 """States written by hand at one time: each takes two connections."""
@@ -53,6 +56,7 @@ class Engine:
     editing: asyncio.Semaphore
     results: Results
     destinations: Destinations
+    settlements: Settlements
     new_threads: Grouped[NewThread, Thread | None]
 
 
@@ -84,10 +88,17 @@ async def open_engine(settings: Settings, database_url: str) -> AsyncIterator[En
 
         stalled_after_s = settings.stalled_after_s
         queue = await stack.enter_async_context(Queue(database_url, drive_run, stalled_after_s=stalled_after_s))
-        around = Surroundings(pool, journal, saver, queue, bank, DEMO_CREDITOR, served, results, deliverer)
+        screening = screening_index(settings.sanctions_list)
+        home = settings.tenant
+        around = Surroundings(
+            pool, journal, saver, queue, bank, DEMO_CREDITOR, served, results, deliverer, home, screening
+        )
         driver = Driver(around)
         clockwork = Clockwork(pool, queue, served)
-        chores = (clockwork.start_due, Expiry(pool, saver, served).sweep, deliverer.look)
+        daily = Daily(pool, served, settings.daily_at)
+        settlements = Settlements(pool, bank, settings.return_window_s)
+        sweep = Expiry(pool, saver, served).sweep
+        chores = (clockwork.start_due, daily.start_due, sweep, deliverer.look, settlements.look)
         worker = Worker(pool, queue, driver, chores, stalled_after_s / 6)
         yield Engine(
             settings=settings,
@@ -103,6 +114,7 @@ async def open_engine(settings: Settings, database_url: str) -> AsyncIterator[En
             editing=asyncio.Semaphore(EDITS_AT_ONCE),
             results=results,
             destinations=destinations,
+            settlements=settlements,
             new_threads=Grouped(create_each),
         )
 

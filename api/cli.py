@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -19,6 +20,7 @@ from rich.console import Console
 from rich.table import Table
 
 from api import launcher
+from api.commands.fraud import fraud_app
 from api.commands.records import audit_app, keys_app
 from api.settings import Settings
 from db.errors import CountersignError, InvalidInput
@@ -38,6 +40,7 @@ app = typer.Typer(
 )
 app.add_typer(keys_app, name="keys")
 app.add_typer(audit_app, name="audit")
+app.add_typer(fraud_app, name="fraud")
 out = Console()
 
 
@@ -156,6 +159,28 @@ def apply_for_loans(
         raise typer.Exit(1)
 
 
+@app.command()
+def reconcile(
+    since: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="default: a week ago")] = None,
+    tenant: Annotated[str | None, typer.Option(help="default: COUNTERSIGN_TENANT")] = None,
+    grace_s: Annotated[
+        int, typer.Option("--grace", min=0, max=86_400, help="seconds that what was begun may be under way")
+    ] = 60,
+    wait_s: Annotated[float, typer.Option("--wait", min=1, help="seconds to wait for a worker to compare")] = 300,
+) -> None:
+    """Compares our books with the bank's; ends with 0 if they agree, 1 if not, 2 if that could not be found out."""
+    from api.commands.reconcile import Wanted, run_reconciliation
+
+    settings = Settings()
+    wanted = Wanted(tenant or settings.tenant, None if since is None else since.date(), grace_s, wait_s)
+    try:
+        agree = run_reconciliation(settings, wanted)
+    except CountersignError as exc:
+        _stop(str(exc), 2)
+    if not agree:
+        raise typer.Exit(1)
+
+
 def _with_graphs(config: Path | None) -> Settings:
     """Imports the graphs before anything is started, so that a fault in them is the first and only thing said."""
     from api.catalogue import own_graphs
@@ -231,9 +256,9 @@ def _log_to_stderr(settings: Settings) -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
 
 
-def _stop(reason: str) -> NoReturn:
+def _stop(reason: str, code: int = 1) -> NoReturn:
     Console(stderr=True).print(f"[bold red]countersign:[/] {reason}", highlight=False)
-    raise SystemExit(1)
+    raise SystemExit(code)
 
 
 if __name__ == "__main__":

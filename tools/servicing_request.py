@@ -1,0 +1,33 @@
+"""What a servicing case and a servicing day are asked with."""
+
+from datetime import UTC, date, datetime
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from db.errors import InvalidInput
+
+
+class ServicingRequest(BaseModel):
+    """A loan, and the day it is looked at: what was paid by the end of that day counts."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    loan_account_id: Annotated[
+        str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._~-]{0,63}$", examples=["lon_0af7651916cd43dd8448eb211c80319c"])
+    ]
+    as_of: date | None = Field(default=None, description="Not later than today (UTC), which is the default.")
+
+
+class ServicingDay(BaseModel):
+    """All loans with an instalment due on the day, or earlier and not paid in full."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    on: date | None = Field(default=None, description="Not later than today (UTC), which is the default.")
+
+
+def not_in_the_future(field: str, day: date) -> None:
+    """Raises InvalidInput: what will have been paid by then nobody knows."""
+    if day > datetime.now(UTC).date():
+        raise InvalidInput(field, f"{day} is later than today (UTC)")
