@@ -9,10 +9,11 @@ from uuid import UUID
 from psycopg import AsyncConnection
 from psycopg.rows import class_row
 
-from db import audit
+from db import audit, party_reviews, reviews
 from db.actor import SYSTEM, Actor
-from db.errors import Conflict, NotFound
+from db.errors import Conflict, NotFound, Unavailable
 from db.pool import transaction
+from db.reviews import FRAUD_REVIEW
 from tools import fraud
 from tools.context import Context
 from tools.fraud_request import FraudCase as AskedCase
@@ -165,7 +166,7 @@ async def conclude(context: Context, decision: Decision) -> None:
             UPDATE fraud_cases SET verdict = %(verdict)s, decided_by = %(person)s, note = %(note)s,
                                    decided_at = now()
             WHERE tenant_id = %(tenant_id)s AND thread_id = %(thread_id)s AND verdict IS NULL
-            RETURNING payment_id
+            RETURNING payment_id, opened_by_thread
             """,
             asdict(decision) | {"tenant_id": context.tenant_id, "thread_id": context.thread_id},
         )
@@ -175,6 +176,34 @@ async def conclude(context: Context, decision: Decision) -> None:
         await _label(conn, context, decided["payment_id"], decision)
         record = {"payment_id": decided["payment_id"], **asdict(decision)}
         await audit.record(conn, context.deed("fraud.decided", record, decision.person))
+        if decided["opened_by_thread"] is not None:
+            await _tell(conn, context, decided["opened_by_thread"], decision)
+
+
+async def _tell(conn: AsyncConnection[Any], context: Context, opened_by_thread: UUID, decision: Decision) -> None:
+    """The verdict to the case that waits for it; one that closed or stopped waiting meanwhile is told nothing.
+
+    Raises Unavailable if it does not wait yet: then all of it is tried again.
+    """
+    review = await party_reviews.latest_of(conn, FRAUD_REVIEW, context.tenant_id, opened_by_thread)
+    if review is None and await _is_under_way(conn, context.tenant_id, opened_by_thread):
+        raise Unavailable(f"the case of thread {opened_by_thread} does not wait for this verdict yet")
+    if review is not None and review.status == "open":
+        verdict = "release" if decision.verdict == "released" else "block"
+        await reviews.answer_as(conn, FRAUD_REVIEW, review, {"verdict": verdict, "note": decision.note})
+
+
+async def _is_under_way(conn: AsyncConnection[Any], tenant_id: str, thread_id: UUID) -> bool:
+    cur = await conn.execute(
+        """
+        SELECT EXISTS (SELECT 1 FROM threads WHERE thread_id = %(thread_id)s AND tenant_id = %(tenant_id)s
+                       AND outcome IS NULL AND status = 'busy') AS under_way
+        """,
+        {"thread_id": thread_id, "tenant_id": tenant_id},
+    )
+    row = await cur.fetchone()
+    assert row is not None
+    return bool(row["under_way"])
 
 
 async def _label(conn: AsyncConnection[Any], context: Context, payment_id: str, decision: Decision) -> None:
