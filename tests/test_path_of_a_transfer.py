@@ -133,6 +133,24 @@ def test_tutorials_transfer_goes_straight_through(agent: httpx.Client, bank: htt
     assert "125.50 USD" in letters(agent, task["payload"]["thread_id"])["transfer_receipt"]
 
 
+def test_tutorials_transfer_goes_straight_through_again(agent: httpx.Client) -> None:
+    assert [asked(agent, TUTORIAL)["status"] for _ in range(2)] == ["submitted", "submitted"]
+
+
+def test_transfer_started_by_its_typed_route_ends_with_a_receipt(countersign: Service) -> None:
+    client = countersign.client("client")
+    ordered = {"source_account": new_payer(countersign), "creditor_iban": "DE32 5009 9900 0004 7112 74"}
+    ordered |= {"creditor_name": "Marcus Okafor", "amount": "80.00", "channel": "mobile", "device": "d-1"}
+
+    started = client.post("/workflows/transfer/threads", json=ordered, headers={"Idempotency-Key": uuid4().hex})
+
+    thread_id = started.json()["thread_id"]
+    assert ended(client, thread_id)["outcome"] == "settled"
+    assert "DE32500999000004711274" in letters(client, thread_id)["transfer_receipt"]
+    tasks = client.get(f"/threads/{thread_id}/tasks").json()
+    assert [task["status"] for task in tasks] == ["done"] * len(tasks)
+
+
 def test_large_transfer_is_held_and_waits_until_an_operator_releases_exactly_it(
     countersign: Service, agent: httpx.Client, bank: httpx.Client
 ) -> None:
@@ -516,6 +534,17 @@ def test_repeated_task_id_never_pays_again(countersign: Service, agent: httpx.Cl
     assert first == again
     assert (other.status_code, elsewhere.status_code) == (409, 409)
     assert bank.get(f"/accounts/{payer}/balance").json()["booked_minor"] == 50_000_00 - 80_00
+
+
+def test_same_idempotency_key_is_the_same_task(agent: httpx.Client, countersign: Service) -> None:
+    body, headers = wanted(new_payer(countersign)), {"Idempotency-Key": uuid4().hex}
+
+    first, again = (agent.post("/agent/transfers", json=body, headers=headers) for _ in range(2))
+    other = agent.post("/agent/transfers", json=body | {"amount": "81.00"}, headers=headers)
+
+    assert first.json() == again.json()
+    assert again.headers["Idempotent-Replayed"] == "true"
+    assert other.status_code == 409
 
 
 def test_repeated_task_id_is_answered_as_the_task_stands_now(countersign: Service, agent: httpx.Client) -> None:
