@@ -14,13 +14,14 @@ from db.pool import transaction
 from tools import fraud_facts
 from tools.context import Context
 from tools.rules import fraud_policy
-from tools.rules.fraud_signals import facts
+from tools.rules.fraud_model import FraudModel
+from tools.rules.fraud_signals import facts, learned
 from tools.rules.fraud_signals.facts import RULES, PaymentFacts
 from tools.rules.fraud_signals.scored import Scored
 from tools.rules.payment import Payment
 from tools.rules.plain import to_plain
 
-MODEL_OFF = "off"
+SCORERS = (*RULES, "model")
 
 
 async def score_payment(context: Context, payment: Payment) -> dict[str, Any]:
@@ -32,24 +33,20 @@ async def score_payment(context: Context, payment: Payment) -> dict[str, Any]:
     """
     payment = await store_payment(context, payment)
     found = facts.look(await fraud_facts.background(context, payment))
-    said = [await store_score(context, payment.payment_id, each) for each in scores(found)]
-    return combined(said)
+    said = [score_of(scorer, found, context.fraud_model) for scorer in SCORERS]
+    return combined([await store_score(context, payment.payment_id, each) for each in said])
 
 
-def scores(found: PaymentFacts) -> list[dict[str, Any]]:
-    return [score_of(scorer, found) for scorer in (*RULES, "model")]
-
-
-def score_of(scorer: str, found: PaymentFacts) -> dict[str, Any]:
+def score_of(scorer: str, found: PaymentFacts, model: FraudModel | None) -> dict[str, Any]:
     """One scorer's word with its evidence, JSON-plain."""
     seen = getattr(found, scorer)
-    scored = Scored("model", MODEL_OFF, 0, ()) if scorer == "model" else RULES[scorer](seen)
+    scored = learned.score(model, seen) if scorer == "model" else RULES[scorer](seen)
     return {**to_plain(scored), "evidence": to_plain(seen)}
 
 
 def combined(said: list[dict[str, Any]]) -> dict[str, Any]:
     total = fraud_policy.combine([Scored(each["scorer"], each["version"], each["score"], ()) for each in said])
-    model = next((each["version"] for each in said if each["scorer"] == "model"), MODEL_OFF)
+    model = next((each["version"] for each in said if each["scorer"] == "model"), learned.OFF)
     return {**to_plain(total), "scorers": said, "model": model}
 
 
