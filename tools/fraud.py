@@ -6,7 +6,9 @@ Every write may come twice, from a node that ran again after a crash; the first 
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
+from uuid import UUID
 
+from psycopg import AsyncConnection
 from psycopg.types.json import Jsonb
 
 from db.errors import Conflict
@@ -31,7 +33,8 @@ async def score_payment(context: Context, payment: Payment) -> dict[str, Any]:
     policy's `version`, and `model`, the learned scorer's version or `off`. Raises BankUnavailable, and Conflict if the
     payment's id is another payment's.
     """
-    payment = await store_payment(context, payment)
+    async with transaction(context.pool) as conn:
+        payment = await store_payment(conn, context.tenant_id, context.thread_id, payment)
     found = facts.look(await fraud_facts.background(context, payment))
     said = [score_of(scorer, found, context.fraud_model) for scorer in SCORERS]
     return combined([await store_score(context, payment.payment_id, each) for each in said])
@@ -50,21 +53,20 @@ def combined(said: list[dict[str, Any]]) -> dict[str, Any]:
     return {**to_plain(total), "scorers": said, "model": model}
 
 
-async def store_payment(context: Context, payment: Payment) -> Payment:
+async def store_payment(conn: AsyncConnection[Any], tenant_id: str, thread_id: UUID, payment: Payment) -> Payment:
     """The payment as it was first judged. Raises Conflict if that was another one."""
-    async with transaction(context.pool) as conn:
-        cur = await conn.execute(
-            """
-            INSERT INTO fraud_payments AS kept (tenant_id, payment_id, thread_id, at, account, payee, payee_name,
-                                                amount_minor, currency, channel, device)
-            VALUES (%(tenant_id)s, %(payment_id)s, %(thread_id)s, %(at)s, %(account)s, %(payee)s, %(payee_name)s,
-                    %(amount_minor)s, %(currency)s, %(channel)s, %(device)s)
-            ON CONFLICT (tenant_id, payment_id) DO UPDATE SET payment_id = kept.payment_id
-            RETURNING payment_id, at, account, payee, payee_name, amount_minor, currency, channel, device
-            """,
-            asdict(payment) | {"tenant_id": context.tenant_id, "thread_id": context.thread_id},
-        )
-        row = await cur.fetchone()
+    cur = await conn.execute(
+        """
+        INSERT INTO fraud_payments AS kept (tenant_id, payment_id, thread_id, at, account, payee, payee_name,
+                                            amount_minor, currency, channel, device)
+        VALUES (%(tenant_id)s, %(payment_id)s, %(thread_id)s, %(at)s, %(account)s, %(payee)s, %(payee_name)s,
+                %(amount_minor)s, %(currency)s, %(channel)s, %(device)s)
+        ON CONFLICT (tenant_id, payment_id) DO UPDATE SET payment_id = kept.payment_id
+        RETURNING payment_id, at, account, payee, payee_name, amount_minor, currency, channel, device
+        """,
+        asdict(payment) | {"tenant_id": tenant_id, "thread_id": thread_id},
+    )
+    row = await cur.fetchone()
     assert row is not None
     kept = Payment(**row)
     asked = (payment.account, payment.payee, payment.amount_minor, payment.currency)

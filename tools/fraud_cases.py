@@ -86,8 +86,8 @@ async def receive(context: Context, asked: AskedCase) -> tuple[Payment, UUID | N
 
     Raises Conflict if the payment's id is another payment's, or if `opened_by_thread` never had it judged.
     """
-    payment = await fraud.store_payment(context, asked.payment.payment())
-    async with context.pool.connection() as conn, conn.transaction():
+    async with transaction(context.pool) as conn:
+        payment = await fraud.store_payment(conn, context.tenant_id, context.thread_id, asked.payment.payment())
         known = await open_case(conn, context.tenant_id, context.thread_id, payment.payment_id, asked.opened_by_thread)
     return payment, None if known == context.thread_id else known
 
