@@ -14,6 +14,7 @@ from api.protocol.cron_runs import Clockwork
 from api.results import Results
 from api.serving import Served
 from api.settings import Settings
+from api.settlement import Settlements
 from api.webhooks.deliverer import Deliverer
 from api.webhooks.destinations import Destinations
 from api.worker import Worker, drive
@@ -34,6 +35,7 @@ from tools.bank import Bank
 from tools.letter_facts import DEMO_CREDITOR
 from tools.rules import fraud_model as fraud_models
 from tools.rules.fraud_model import FraudModel
+from tools.screening import screening_index
 
 EDITS_AT_ONCE = 2
 """States written by hand at one time: each takes two connections."""
@@ -56,6 +58,7 @@ class Engine:
     editing: asyncio.Semaphore
     results: Results
     destinations: Destinations
+    settlements: Settlements
     new_threads: Grouped[NewThread, Thread | None]
 
 
@@ -87,11 +90,14 @@ async def open_engine(settings: Settings, database_url: str) -> AsyncIterator[En
 
         stalled_after_s = settings.stalled_after_s
         queue = await stack.enter_async_context(Queue(database_url, drive_run, stalled_after_s=stalled_after_s))
-        model = fraud_model(settings)
-        around = Surroundings(pool, journal, saver, queue, bank, DEMO_CREDITOR, served, results, deliverer, model)
+        screening, model = screening_index(settings.sanctions_list), fraud_model(settings)
+        around = Surroundings(
+            pool, journal, saver, queue, bank, DEMO_CREDITOR, served, results, deliverer, screening, model
+        )
         driver = Driver(around)
         clockwork = Clockwork(pool, queue, served)
-        chores = (clockwork.start_due, Expiry(pool, saver, served).sweep, deliverer.look)
+        settlements = Settlements(pool, bank, settings.return_window_s)
+        chores = (clockwork.start_due, Expiry(pool, saver, served).sweep, deliverer.look, settlements.look)
         worker = Worker(pool, queue, driver, chores, stalled_after_s / 6)
         yield Engine(
             settings=settings,
@@ -107,6 +113,7 @@ async def open_engine(settings: Settings, database_url: str) -> AsyncIterator[En
             editing=asyncio.Semaphore(EDITS_AT_ONCE),
             results=results,
             destinations=destinations,
+            settlements=settlements,
             new_threads=Grouped(create_each),
         )
 

@@ -34,6 +34,7 @@ from tools.bank import Bank
 from tools.context import Context
 from tools.letter_facts import Creditor
 from tools.rules.fraud_model import FraudModel
+from tools.rules.sanctions import ScreeningIndex
 
 WAIT_S = (2, 5, 10, 20, 30)
 """Pauses before a run that met an unavailable bank tries again; the last one repeats until it is back."""
@@ -56,6 +57,7 @@ class Surroundings:
     served: Mapping[str, Served]
     results: Results
     deliverer: Deliverer
+    screening: ScreeningIndex
     fraud_model: FraudModel | None = None
 
 
@@ -153,6 +155,7 @@ class Driver:
             bank=self._around.bank,
             creditor=self._around.creditor,
             now=lambda: datetime.now(UTC),
+            screening=self._around.screening,
             start=lambda name, thread_id, request: start_beside(
                 self._around.pool, self._around.served.get(name), run, thread_id, request
             ),

@@ -1,5 +1,7 @@
 """Everything that can be set from outside: environment variables and `.env`, nothing else."""
 
+import base64
+import binascii
 import re
 from pathlib import Path
 from typing import Annotated
@@ -13,6 +15,17 @@ PositiveInt = Annotated[int, Field(gt=0)]
 PositiveFloat = Annotated[float, Field(gt=0)]
 
 
+def webhook_key(secret: str) -> bytes:
+    """The bytes that events are signed with. ValueError unless it is a secret as Standard Webhooks writes them."""
+    try:
+        key = base64.b64decode(secret.removeprefix("whsec_"), validate=True)
+    except binascii.Error as exc:
+        raise ValueError("BANKING_WEBHOOK_SECRET must be whsec_ and base64") from exc
+    if not secret.startswith("whsec_") or not 24 <= len(key) <= 64:
+        raise ValueError("BANKING_WEBHOOK_SECRET must be whsec_ and the base64 of 24 to 64 bytes")
+    return key
+
+
 class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_file=".env", extra="ignore")
 
@@ -24,6 +37,17 @@ class Settings(BaseSettings):
     port: PositiveInt = Field(8000, description="port that the API listens on")
     banking_api_base_url: str | None = Field(None, description="the core bank; unset: the sandbox bank is started")
     banking_api_key: SecretStr | None = Field(None, description="the core bank's bearer key")
+    banking_webhook_secret: SecretStr | None = Field(
+        None, description="what the core bank signs its events with, whsec_ and base64; unset: it is only asked"
+    )
+    return_window_s: PositiveFloat | None = Field(
+        None,
+        validation_alias="COUNTERSIGN_RETURN_WINDOW_S",
+        description="time that a settled transfer may still be returned; unset: 5 days, at the sandbox bank 4 steps",
+    )
+    sanctions_list: Path | None = Field(
+        None, description="SDN.CSV to screen against, with ALT.CSV beside it; unset: the demo's made-up list"
+    )
     config: Path | None = Field(
         None,
         validation_alias="COUNTERSIGN_CONFIG",
@@ -97,6 +121,13 @@ class Settings(BaseSettings):
             if origin != "*" and not re.fullmatch(r"https?://[^/\s]+", origin):
                 raise ValueError(f"COUNTERSIGN_CORS_ORIGINS: {origin!r} is no origin such as https://app.example.com")
         return origins
+
+    @field_validator("banking_webhook_secret")
+    @classmethod
+    def _is_signing_secret(cls, secret: SecretStr | None) -> SecretStr | None:
+        if secret is not None:
+            webhook_key(secret.get_secret_value())
+        return secret
 
     @field_validator("bootstrap_key")
     @classmethod

@@ -1,6 +1,6 @@
 """The workflows. A new one adds its line here."""
 
-from graphs import fraud_review, loan_origination
+from graphs import fraud_review, loan_origination, transfer
 from graphs.workflow import Workflow
 
-WORKFLOWS: tuple[Workflow, ...] = (loan_origination.WORKFLOW, fraud_review.WORKFLOW)
+WORKFLOWS: tuple[Workflow, ...] = (loan_origination.WORKFLOW, transfer.WORKFLOW, fraud_review.WORKFLOW)

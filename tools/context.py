@@ -15,6 +15,7 @@ from db.pool import Pool
 from tools.bank import Bank
 from tools.letter_facts import Creditor
 from tools.rules.fraud_model import FraudModel
+from tools.rules.sanctions import ScreeningIndex
 
 Start = Callable[[str, UUID, Mapping[str, Any]], Awaitable[None]]
 
@@ -39,6 +40,7 @@ class Context:
     bank: Bank
     creditor: Creditor
     now: Callable[[], datetime]
+    screening: ScreeningIndex
     start: Start = starts_nothing
     fraud_model: FraudModel | None = None
 

@@ -12,8 +12,23 @@ from tools.rules.amortisation import MAX_TERM_MONTHS, Instalment
 from tools.rules.plain import from_plain
 from tools.rules.pricing import LoanTerms
 from tools.rules.reg_b import MAX_REASONS
+from tools.transfer_letter_facts import (
+    TransferLetterFacts,
+    TransferReceiptFacts,
+    TransferRefusalFacts,
+    TransferReturnFacts,
+)
 
-LetterKind = Literal["offer", "counter_offer", "adverse_action", "disbursement_confirmation", "withdrawal"]
+LetterKind = Literal[
+    "offer",
+    "counter_offer",
+    "adverse_action",
+    "disbursement_confirmation",
+    "withdrawal",
+    "transfer_receipt",
+    "transfer_refusal",
+    "transfer_return",
+]
 
 MAX_KEY_FACTORS = 5
 """Four, and the number of inquiries as a fifth where it counted (15 USC 1681g(f)(1)(C) and (9))."""
@@ -154,9 +169,13 @@ class WithdrawalFacts:
     was_counter_offer: bool
 
 
-LetterFacts = OfferFacts | CounterOfferFacts | AdverseActionFacts | DisbursementFacts | WithdrawalFacts
+LoanLetterFacts = OfferFacts | CounterOfferFacts | AdverseActionFacts | DisbursementFacts | WithdrawalFacts
+LetterFacts = LoanLetterFacts | TransferLetterFacts
 
-_FACTS = (OfferFacts, CounterOfferFacts, AdverseActionFacts, DisbursementFacts, WithdrawalFacts)
+_FACTS = (
+    *(OfferFacts, CounterOfferFacts, AdverseActionFacts, DisbursementFacts, WithdrawalFacts),
+    *(TransferReceiptFacts, TransferRefusalFacts, TransferReturnFacts),
+)
 
 # Seen as nothing though neither control nor format characters: fillers, joiners, variation selectors, tags.
 _BLANK = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0000-\U000e0fff]")

@@ -33,6 +33,7 @@ from tests.test_path_of_a_loan import APPLICATION
 from tools.bank import Bank
 from tools.context import Context
 from tools.letter_facts import DEMO_CREDITOR
+from tools.screening import screening_index
 
 DECLINED = APPLICATION | {"applicant_id": "cust_4004"}
 SERVED, BARE = "a case over HTTP", "in process, no saver"
@@ -87,6 +88,8 @@ def _in_process(pool: Pool, bank: Bank, saver: AsyncPostgresSaver | None) -> Ope
     async def opened() -> AsyncIterator[Drive]:
         yield drive
 
+    screening = screening_index(None)
+
     async def drive() -> Sample:
         began = time.perf_counter()
         thread_id, run_id = uuids.uuid7(), uuids.uuid7()
@@ -101,6 +104,7 @@ def _in_process(pool: Pool, bank: Bank, saver: AsyncPostgresSaver | None) -> Ope
             bank=bank,
             creditor=DEMO_CREDITOR,
             now=lambda: datetime.now(UTC),
+            screening=screening,
         )
         ended = await graph.ainvoke(
             {"request": DECLINED},

@@ -19,6 +19,7 @@ from tools.letter_facts import (
     CreditScore,
     DisbursementFacts,
     LetterFacts,
+    LoanLetterFacts,
     OfferFacts,
     WithdrawalFacts,
     read_facts,
@@ -126,7 +127,7 @@ def unwrapped(text: str) -> str:
     return " ".join(text.split())
 
 
-def named(facts: LetterFacts, name: str) -> LetterFacts:
+def named(facts: LoanLetterFacts, name: str) -> LoanLetterFacts:
     if isinstance(facts, CounterOfferFacts):
         return replace(facts, offer=replace(facts.offer, application=replace(facts.application, name=name)))
     return replace(facts, application=replace(facts.application, name=name))
@@ -353,7 +354,7 @@ def test_pdf_is_dated_like_its_letter() -> None:
 
 
 @every_kind
-def test_text_keeps_to_78_columns_whatever_it_holds(facts: LetterFacts) -> None:
+def test_text_keeps_to_78_columns_whatever_it_holds(facts: LoanLetterFacts) -> None:
     long = named(facts, "Maximiliana-Konstantina " * 8 + "X" * 200)
 
     lines = write_letter(long).text.splitlines()
