@@ -122,7 +122,7 @@ def fraud_model(settings: Settings) -> FraudModel | None:
     """Raises CountersignError if what is configured is no model."""
     path = settings.fraud_model
     if path is None or str(path) == "off":
-        return None
+        return None if path else fraud_models.shipped()
     try:
         return fraud_models.load(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as exc:

@@ -147,7 +147,8 @@ def apply_for_loans(
 ) -> None:
     """Has a file of loan applications decided; ends with 0 if every line was."""
     from api.commands.application_file import EXAMPLE
-    from api.commands.apply import Job, run_file
+    from api.commands.apply import run_file
+    from api.commands.bulk import Job
 
     if example:
         print(EXAMPLE, end="")

@@ -97,7 +97,7 @@ class Settings(BaseSettings):
     fraud_model: Path | None = Field(
         None,
         validation_alias="COUNTERSIGN_FRAUD_MODEL",
-        description="learned fraud scorer, as `countersign fraud fit` wrote it; unset or off: rules alone",
+        description="learned fraud scorer, as `countersign fraud fit` wrote it; unset: ours; off: rules alone",
     )
     log_level: str = Field("INFO", validation_alias="COUNTERSIGN_LOG_LEVEL", description="least severity logged")
 
