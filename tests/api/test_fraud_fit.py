@@ -36,7 +36,7 @@ def labelled(tmp_path: Path) -> Path:
     path = tmp_path / "payments.csv"
     with path.open("w") as file:
         file.write(",".join(OURS) + "\n")
-        for number, each in enumerate(simulated(World(seed=5, accounts=150, days=56))):
+        for number, each in enumerate(simulated(World(seed=5, accounts=300, days=56))):
             paid = each.paid
             amount = f"{paid.amount_minor / 100:.2f}"
             file.write(f"{number},{paid.at.isoformat()},{paid.account},{paid.payee},{amount},{int(paid.fraud)}\n")

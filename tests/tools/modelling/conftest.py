@@ -13,12 +13,12 @@ HANDBOOK = Path(__file__).resolve().parents[4] / "shared" / "vectors" / "fdh_car
 
 @pytest.fixture(scope="session")
 def small_world() -> list[Simulated]:
-    return simulated(World(seed=5, accounts=150, days=56))
+    return simulated(World(seed=5, accounts=300, days=56))
 
 
 @pytest.fixture(scope="session")
 def small_file(small_world: list[Simulated]) -> PaymentFile:
-    return as_file(World(seed=5, accounts=150, days=56), small_world)
+    return as_file(World(seed=5, accounts=300, days=56), small_world)
 
 
 @pytest.fixture
