@@ -16,6 +16,7 @@ import uvicorn
 import uvloop
 from pydantic import ValidationError
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from api import launcher
@@ -235,7 +236,7 @@ def _log_to_stderr(settings: Settings) -> None:
 
 
 def _stop(reason: str) -> NoReturn:
-    Console(stderr=True).print(f"[bold red]countersign:[/] {reason}", highlight=False)
+    Console(stderr=True).print(f"[bold red]countersign:[/] {escape(reason)}", highlight=False)
     raise SystemExit(1)
 
 

@@ -29,7 +29,7 @@ def fit_model(
     from api.commands.fraud_fit import Job, run_fit
 
     if (file is None) != simulated:
-        raise InvalidInput("FILE", "or --simulated must be given, and not both")
+        raise InvalidInput("FILE", "must be given, or --simulated instead of it")
     run_fit(Job(file, out_file, report_file))
 
 
