@@ -17,6 +17,7 @@ import uvicorn
 import uvloop
 from pydantic import ValidationError
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from api import launcher
@@ -148,7 +149,8 @@ def apply_for_loans(
 ) -> None:
     """Has a file of loan applications decided; ends with 0 if every line was."""
     from api.commands.application_file import EXAMPLE
-    from api.commands.apply import Job, run_file
+    from api.commands.apply import run_file
+    from api.commands.bulk import Job
 
     if example:
         print(EXAMPLE, end="")
@@ -236,7 +238,7 @@ def _log_to_stderr(settings: Settings) -> None:
 
 
 def _stop(reason: str) -> NoReturn:
-    Console(stderr=True).print(f"[bold red]countersign:[/] {reason}", highlight=False)
+    Console(stderr=True).print(f"[bold red]countersign:[/] {escape(reason)}", highlight=False)
     raise SystemExit(1)
 
 
