@@ -21,6 +21,7 @@ from api.webhooks.destinations import Destinations
 from api.worker import Worker, drive
 from db import threads
 from db.changes import Changes
+from db.errors import CountersignError
 from db.events import EventFeed
 from db.grouping import Grouped
 from db.journal import Journal
@@ -33,6 +34,8 @@ from db.tenant_checkpoints import TenantCheckpoints
 from db.threads import NewThread, Thread
 from tools.bank import Bank
 from tools.letter_facts import DEMO_CREDITOR
+from tools.rules import fraud_model as fraud_models
+from tools.rules.fraud_model import FraudModel
 from tools.screening import screening_index
 
 EDITS_AT_ONCE = 2
@@ -88,10 +91,9 @@ async def open_engine(settings: Settings, database_url: str) -> AsyncIterator[En
 
         stalled_after_s = settings.stalled_after_s
         queue = await stack.enter_async_context(Queue(database_url, drive_run, stalled_after_s=stalled_after_s))
-        screening = screening_index(settings.sanctions_list)
-        home = settings.tenant
+        screening, model, home = screening_index(settings.sanctions_list), fraud_model(settings), settings.tenant
         around = Surroundings(
-            pool, journal, saver, queue, bank, DEMO_CREDITOR, served, results, deliverer, home, screening
+            pool, journal, saver, queue, bank, DEMO_CREDITOR, served, results, deliverer, home, screening, model
         )
         driver = Driver(around)
         clockwork = Clockwork(pool, queue, served)
@@ -117,6 +119,17 @@ async def open_engine(settings: Settings, database_url: str) -> AsyncIterator[En
             settlements=settlements,
             new_threads=Grouped(create_each),
         )
+
+
+def fraud_model(settings: Settings) -> FraudModel | None:
+    """Raises CountersignError if what is configured is no model."""
+    path = settings.fraud_model
+    if path is None or str(path) == "off":
+        return None if path else fraud_models.shipped()
+    try:
+        return fraud_models.load(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as exc:
+        raise CountersignError(f"COUNTERSIGN_FRAUD_MODEL: {path} is no model: {exc}") from exc
 
 
 def _bank(settings: Settings) -> Bank:

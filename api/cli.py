@@ -1,6 +1,7 @@
 """`countersign`: starts the processes, applies migrations, makes keys, runs the demo."""
 
 import asyncio
+import gc
 import io
 import logging
 import os
@@ -17,6 +18,7 @@ import uvicorn
 import uvloop
 from pydantic import ValidationError
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from api import launcher
@@ -148,7 +150,8 @@ def apply_for_loans(
 ) -> None:
     """Has a file of loan applications decided; ends with 0 if every line was."""
     from api.commands.application_file import EXAMPLE
-    from api.commands.apply import Job, run_file
+    from api.commands.apply import run_file
+    from api.commands.bulk import Job
 
     if example:
         print(EXAMPLE, end="")
@@ -218,6 +221,7 @@ async def _work(settings: Settings, url: str, *, with_parent: bool) -> None:
     from api.bootstrap import open_engine
 
     async with open_engine(settings, url) as engine:
+        gc.freeze()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, engine.worker.stop)
@@ -257,7 +261,7 @@ def _log_to_stderr(settings: Settings) -> None:
 
 
 def _stop(reason: str, code: int = 1) -> NoReturn:
-    Console(stderr=True).print(f"[bold red]countersign:[/] {reason}", highlight=False)
+    Console(stderr=True).print(f"[bold red]countersign:[/] {escape(reason)}", highlight=False)
     raise SystemExit(code)
 
 

@@ -33,6 +33,7 @@ from db.turns import Last
 from tools.bank import Bank
 from tools.context import Context
 from tools.letter_facts import Creditor
+from tools.rules.fraud_model import FraudModel
 from tools.rules.sanctions import ScreeningIndex
 
 WAIT_S = (2, 5, 10, 20, 30)
@@ -58,6 +59,7 @@ class Surroundings:
     deliverer: Deliverer
     home_tenant: str
     screening: ScreeningIndex
+    fraud_model: FraudModel | None = None
 
 
 class Driver:
@@ -159,6 +161,7 @@ class Driver:
             start=lambda name, thread_id, request: start_beside(
                 self._around.pool, self._around.served.get(name), run, thread_id, request
             ),
+            fraud_model=self._around.fraud_model,
         )
 
     async def _end(self, execution: Execution, ending: Ending) -> None:

@@ -98,6 +98,11 @@ class Settings(BaseSettings):
         validation_alias="COUNTERSIGN_WEBHOOK_ALLOW",
         description="hosts that webhooks may go to though they are not public: names, addresses, CIDRs, with commas",
     )
+    fraud_model: Path | None = Field(
+        None,
+        validation_alias="COUNTERSIGN_FRAUD_MODEL",
+        description="learned fraud scorer, as `countersign fraud fit` wrote it; unset: ours; off: rules alone",
+    )
     log_level: str = Field("INFO", validation_alias="COUNTERSIGN_LOG_LEVEL", description="least severity logged")
 
     @field_validator("webhook_allow")

@@ -17,6 +17,7 @@ from graphs.workflow import Workflow
 from tools import case_records, fraud, fraud_cases, fraud_facts, fraud_questions
 from tools.case_records import AnsweredReview
 from tools.context import Context
+from tools.fraud import SCORERS
 from tools.fraud_cases import Decision, Verdict
 from tools.fraud_questions import InformationAnswer, SeniorAnswer
 from tools.fraud_request import FraudCase
@@ -26,7 +27,6 @@ from tools.rules.fraud_signals.facts import PaymentFacts
 from tools.rules.plain import from_plain, to_plain
 from tools.rules.untrusted import visible
 
-SCORERS = ("velocity", "amount", "payee", "structuring", "novelty", "model")
 VERDICTS: dict[str, Verdict] = {
     "release": "released",
     "block": "blocked",
@@ -80,7 +80,7 @@ def scoring(scorer: str) -> Node:
     """The node of one scorer."""
 
     async def score(state: State, runtime: Runtime[Context]) -> State:
-        said = fraud.score_of(scorer, from_plain(PaymentFacts, state["facts"]))
+        said = fraud.score_of(scorer, from_plain(PaymentFacts, state["facts"]), runtime.context.fraud_model)
         kept = await fraud.store_score(runtime.context, state["payment"]["payment_id"], said)
         return {scorer: kept}  # type: ignore[misc]  # one of SCORERS, each a key of the state
 

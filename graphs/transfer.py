@@ -6,6 +6,7 @@ intake → identity → (limits, payee, sanctions, fraud) → decision → hold 
 The amount is set aside before anybody is asked, so that it cannot leave meanwhile. Gate nodes ask and do nothing else.
 """
 
+import asyncio
 from collections.abc import Callable
 from typing import Any, Literal, TypedDict
 
@@ -77,7 +78,7 @@ async def payee_checks(state: State, runtime: Runtime[Context]) -> State:
 
 
 async def sanctions(state: State, runtime: Runtime[Context]) -> State:
-    found = payment_facts.screen(runtime.context, state)
+    found = await asyncio.to_thread(payment_facts.screen, runtime.context, state)
     await payments.store_check(runtime.context, "sanctions", found["version"], found)
     return {"sanctions": found}
 
@@ -126,8 +127,9 @@ async def release(state: State, runtime: Runtime[Context]) -> State:
 async def released(state: State, runtime: Runtime[Context]) -> State:
     """Who answered, since a second release is another person's."""
     answered = await case_records.answered_review(runtime.context, "release")
-    by: State = {"release": state["release"] | {"by": answered.answered_by}}
-    return by | _unless_released(state["release"], answered.status)
+    if (reason := payment_reviews.refusal_by(state["release"], answered)) is not None:
+        return _refused(reason)
+    return {"release": state["release"] | {"by": answered.answered_by}}
 
 
 async def second_release(state: State, runtime: Runtime[Context]) -> State:
@@ -137,7 +139,8 @@ async def second_release(state: State, runtime: Runtime[Context]) -> State:
 
 async def second_released(state: State, runtime: Runtime[Context]) -> State:
     answered = await case_records.answered_review(runtime.context, "second_release")
-    return _unless_released(state["second_release"], answered.status)
+    reason = payment_reviews.refusal_by(state["second_release"], answered)
+    return {} if reason is None else _refused(reason)
 
 
 async def capture(state: State, runtime: Runtime[Context]) -> State:
@@ -149,12 +152,8 @@ async def capture(state: State, runtime: Runtime[Context]) -> State:
 
 
 async def settlement(state: State, runtime: Runtime[Context]) -> State:
+    """Asked again, as the return window, once the transfer is settled."""
     word = ask(payment_reviews.settlement(state, runtime.context.now()), BanksWord)
-    return {"settlement": state["settlement"] | {"told": word.model_dump()}}
-
-
-async def return_window(state: State, runtime: Runtime[Context]) -> State:
-    word = ask(payment_reviews.return_window(state, runtime.context.now()), BanksWord)
     return {"settlement": state["settlement"] | {"told": word.model_dump()}}
 
 
@@ -203,10 +202,6 @@ def after_fraud_verdict(state: State) -> str:
     return "release" if state["decision"]["approvals"] else "capture"
 
 
-def after_release(state: State) -> str:
-    return "second_release" if state["decision"]["approvals"] > 1 else "capture"
-
-
 def after_settle(state: State) -> str:
     if "outcome" in state:
         return END
@@ -223,21 +218,13 @@ def build() -> StateGraph[State, Context, State, State]:
     for name, node in NODES.items():
         graph.add_node(name, node)
     graph.add_edge(START, "intake")
-    graph.add_edge("intake", "identity")
     graph.add_conditional_edges("identity", after_identity, [*CHECKS, "decision"])
     graph.add_edge(list(CHECKS), "decision")
     for name, (refused, onwards, ways) in FORKS.items():
         graph.add_conditional_edges(name, unless_refused(refused, onwards), [refused, *ways])
-    graph.add_edge("open_fraud_case", "fraud_case")
-    graph.add_edge("fraud_case", "fraud_verdict")
-    graph.add_edge("release", "released")
-    graph.add_edge("second_release", "second_released")
-    graph.add_edge("settlement", "settle")
-    graph.add_edge("return_window", "settle")
+    for name, onwards_to in AFTER.items():
+        graph.add_edge(name, onwards_to)
     graph.add_conditional_edges("settle", after_settle, ["settlement", "return_window", "returned", END])
-    graph.add_edge("void", "refusal")
-    graph.add_edge("refusal", END)
-    graph.add_edge("returned", END)
     return graph
 
 
@@ -249,19 +236,25 @@ def _refused_by_the_bank(exc: BankRefused) -> State:
     return _refused(Reason(exc.code, f"The bank refused: {exc.detail.rstrip('.')}"))
 
 
-def _unless_released(answer: dict[str, Any], status: str) -> State:
-    if answer["verdict"] == "release":
-        return {}
-    if status == "expired":
-        return _refused(Reason("review_expired", "Nobody released the transfer in time"))
-    return _refused(Reason("refused_by_operator", "A person reviewed the transfer and did not release it"))
-
-
+AFTER = {
+    "intake": "identity",
+    "open_fraud_case": "fraud_case",
+    "fraud_case": "fraud_verdict",
+    "release": "released",
+    "second_release": "second_released",
+    **dict.fromkeys(("settlement", "return_window"), "settle"),
+    "void": "refusal",
+    **dict.fromkeys(("refusal", "returned"), END),
+}
 FORKS: dict[str, tuple[str, Callable[[State], str], tuple[str, ...]]] = {
     "decision": ("refusal", lambda _: "hold", ("hold",)),
     "hold": ("refusal", after_hold, ("open_fraud_case", "release", "capture")),
     "fraud_verdict": ("void", after_fraud_verdict, ("release", "capture")),
-    "released": ("void", after_release, ("second_release", "capture")),
+    "released": (
+        "void",
+        lambda s: "second_release" if s["decision"]["approvals"] > 1 else "capture",
+        ("second_release", "capture"),
+    ),
     "second_released": ("void", lambda _: "capture", ("capture",)),
     "capture": ("void", lambda _: "settle", ("settle",)),
 }
@@ -286,7 +279,7 @@ NODES = {
     "capture": capture,
     "settle": settle,
     "settlement": settlement,
-    "return_window": return_window,
+    "return_window": settlement,
     "returned": returned,
     "void": void,
     "refusal": refusal,
@@ -308,13 +301,8 @@ WORKFLOW = Workflow(
         "sanctions_agent": "sanctions-agent",
         "fraud_agent": "fraud-agent",
         "decision": "policy-agent",
-        "hold": "settlement-agent",
         "open_fraud_case": "fraud-agent",
-        "capture": "settlement-agent",
-        "void": "settlement-agent",
-        "settle": "settlement-agent",
-        "refusal": "settlement-agent",
-        "returned": "settlement-agent",
+        **dict.fromkeys(("hold", "capture", "void", "settle", "refusal", "returned"), "settlement-agent"),
     },
     check=payment_facts.payment_is_possible,
 )

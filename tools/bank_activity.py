@@ -38,6 +38,26 @@ class Entry:
     transfer_status: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Booked:
+    """A transfer as the bank took it; it names the payee by an account that it knows, or by IBAN."""
+
+    transfer_id: str
+    source_account: str
+    destination_account: str | None
+    creditor_name: str | None
+    creditor_iban: str | None
+    amount_minor: Annotated[int, Field(ge=1)]
+    currency: Currency
+    reference: str
+    created_at: AwareDatetime
+
+
+async def booked_transfer(bank: Bank, transfer_id: str) -> Booked:
+    """Raises NotFound."""
+    return await bank.record(_BOOKED, f"transfers/{named('transfer', transfer_id)}", "transfer", transfer_id)
+
+
 async def activity(bank: Bank, account_id: str, since: datetime, until: datetime) -> tuple[Entry, ...]:
     """What was booked at `since` or later and before `until`, oldest first.
 
@@ -93,6 +113,7 @@ class _Page:
 
 _STATEMENT = TypeAdapter(_Statement)
 _PAGE = TypeAdapter(_Page)
+_BOOKED = TypeAdapter(Booked)
 
 
 async def _lines(bank: Bank, account_id: str, first: date, last: date) -> AsyncIterator[_Line]:

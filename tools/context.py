@@ -14,6 +14,7 @@ from db.journal import Fence
 from db.pool import Pool
 from tools.bank import Bank
 from tools.letter_facts import Creditor
+from tools.rules.fraud_model import FraudModel
 from tools.rules.sanctions import ScreeningIndex
 
 Start = Callable[[str, UUID, Mapping[str, Any]], Awaitable[None]]
@@ -29,7 +30,7 @@ class Context:
 
     `home_tenant` is the deployment's own: to it belongs what the bank knows of us and no tenant explains.
     `start` starts a workflow, by its name, as a case of its own: name the thread by what it is for (uuid5 of this one's
-    id), and a repeat starts nothing.
+    id), and a repeat starts nothing. Without a `fraud_model` the rules alone judge payments.
     """
 
     tenant_id: str
@@ -43,6 +44,7 @@ class Context:
     screening: ScreeningIndex
     start: Start = starts_nothing
     home_tenant: str = ""
+    fraud_model: FraudModel | None = None
 
     def deed(self, action: str, record: Mapping[str, Any], person: str = SYSTEM) -> Deed:
         """What this run puts on the audit chain."""

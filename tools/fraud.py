@@ -6,7 +6,9 @@ Every write may come twice, from a node that ran again after a crash; the first 
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
+from uuid import UUID
 
+from psycopg import AsyncConnection
 from psycopg.types.json import Jsonb
 
 from db.errors import Conflict
@@ -14,13 +16,14 @@ from db.pool import transaction
 from tools import fraud_facts
 from tools.context import Context
 from tools.rules import fraud_policy
-from tools.rules.fraud_signals import facts
+from tools.rules.fraud_model import FraudModel
+from tools.rules.fraud_signals import facts, learned
 from tools.rules.fraud_signals.facts import RULES, PaymentFacts
 from tools.rules.fraud_signals.scored import Scored
 from tools.rules.payment import Payment
 from tools.rules.plain import to_plain
 
-MODEL_OFF = "off"
+SCORERS = (*RULES, "model")
 
 
 async def score_payment(context: Context, payment: Payment) -> dict[str, Any]:
@@ -30,44 +33,40 @@ async def score_payment(context: Context, payment: Payment) -> dict[str, Any]:
     policy's `version`, and `model`, the learned scorer's version or `off`. Raises BankUnavailable, and Conflict if the
     payment's id is another payment's.
     """
-    payment = await store_payment(context, payment)
+    async with transaction(context.pool) as conn:
+        payment = await store_payment(conn, context.tenant_id, context.thread_id, payment)
     found = facts.look(await fraud_facts.background(context, payment))
-    said = [await store_score(context, payment.payment_id, each) for each in scores(found)]
-    return combined(said)
+    said = [score_of(scorer, found, context.fraud_model) for scorer in SCORERS]
+    return combined([await store_score(context, payment.payment_id, each) for each in said])
 
 
-def scores(found: PaymentFacts) -> list[dict[str, Any]]:
-    return [score_of(scorer, found) for scorer in (*RULES, "model")]
-
-
-def score_of(scorer: str, found: PaymentFacts) -> dict[str, Any]:
+def score_of(scorer: str, found: PaymentFacts, model: FraudModel | None) -> dict[str, Any]:
     """One scorer's word with its evidence, JSON-plain."""
     seen = getattr(found, scorer)
-    scored = Scored("model", MODEL_OFF, 0, ()) if scorer == "model" else RULES[scorer](seen)
+    scored = learned.score(model, seen) if scorer == "model" else RULES[scorer](seen)
     return {**to_plain(scored), "evidence": to_plain(seen)}
 
 
 def combined(said: list[dict[str, Any]]) -> dict[str, Any]:
     total = fraud_policy.combine([Scored(each["scorer"], each["version"], each["score"], ()) for each in said])
-    model = next((each["version"] for each in said if each["scorer"] == "model"), MODEL_OFF)
+    model = next((each["version"] for each in said if each["scorer"] == "model"), learned.OFF)
     return {**to_plain(total), "scorers": said, "model": model}
 
 
-async def store_payment(context: Context, payment: Payment) -> Payment:
+async def store_payment(conn: AsyncConnection[Any], tenant_id: str, thread_id: UUID, payment: Payment) -> Payment:
     """The payment as it was first judged. Raises Conflict if that was another one."""
-    async with transaction(context.pool) as conn:
-        cur = await conn.execute(
-            """
-            INSERT INTO fraud_payments AS kept (tenant_id, payment_id, thread_id, at, account, payee, payee_name,
-                                                amount_minor, currency, channel, device)
-            VALUES (%(tenant_id)s, %(payment_id)s, %(thread_id)s, %(at)s, %(account)s, %(payee)s, %(payee_name)s,
-                    %(amount_minor)s, %(currency)s, %(channel)s, %(device)s)
-            ON CONFLICT (tenant_id, payment_id) DO UPDATE SET payment_id = kept.payment_id
-            RETURNING payment_id, at, account, payee, payee_name, amount_minor, currency, channel, device
-            """,
-            asdict(payment) | {"tenant_id": context.tenant_id, "thread_id": context.thread_id},
-        )
-        row = await cur.fetchone()
+    cur = await conn.execute(
+        """
+        INSERT INTO fraud_payments AS kept (tenant_id, payment_id, thread_id, at, account, payee, payee_name,
+                                            amount_minor, currency, channel, device)
+        VALUES (%(tenant_id)s, %(payment_id)s, %(thread_id)s, %(at)s, %(account)s, %(payee)s, %(payee_name)s,
+                %(amount_minor)s, %(currency)s, %(channel)s, %(device)s)
+        ON CONFLICT (tenant_id, payment_id) DO UPDATE SET payment_id = kept.payment_id
+        RETURNING payment_id, at, account, payee, payee_name, amount_minor, currency, channel, device
+        """,
+        asdict(payment) | {"tenant_id": tenant_id, "thread_id": thread_id},
+    )
+    row = await cur.fetchone()
     assert row is not None
     kept = Payment(**row)
     asked = (payment.account, payment.payee, payment.amount_minor, payment.currency)

@@ -9,10 +9,12 @@ from uuid import UUID
 from psycopg import AsyncConnection
 from psycopg.rows import class_row
 
-from db import audit
+from db import audit, reviews
 from db.actor import SYSTEM, Actor
-from db.errors import Conflict, NotFound
+from db.errors import Conflict, NotFound, Unavailable
+from db.party_reviews import waiting_on
 from db.pool import transaction
+from db.reviews import FRAUD_REVIEW
 from tools import fraud
 from tools.context import Context
 from tools.fraud_request import FraudCase as AskedCase
@@ -86,8 +88,8 @@ async def receive(context: Context, asked: AskedCase) -> tuple[Payment, UUID | N
 
     Raises Conflict if the payment's id is another payment's, or if `opened_by_thread` never had it judged.
     """
-    payment = await fraud.store_payment(context, asked.payment.payment())
-    async with context.pool.connection() as conn, conn.transaction():
+    async with transaction(context.pool) as conn:
+        payment = await fraud.store_payment(conn, context.tenant_id, context.thread_id, asked.payment.payment())
         known = await open_case(conn, context.tenant_id, context.thread_id, payment.payment_id, asked.opened_by_thread)
     return payment, None if known == context.thread_id else known
 
@@ -158,14 +160,17 @@ async def store_combined(context: Context, combined: Mapping[str, Any]) -> None:
 
 
 async def conclude(context: Context, decision: Decision) -> None:
-    """The case is decided, and whoever waits for it hears so: all of it, once, or nothing."""
+    """The case is decided, and whoever waits for it hears so: all of it, once, or nothing.
+
+    Raises Unavailable while the case that opened this one has not come to ask for the verdict.
+    """
     async with transaction(context.pool) as conn:
         cur = await conn.execute(
             """
             UPDATE fraud_cases SET verdict = %(verdict)s, decided_by = %(person)s, note = %(note)s,
                                    decided_at = now()
             WHERE tenant_id = %(tenant_id)s AND thread_id = %(thread_id)s AND verdict IS NULL
-            RETURNING payment_id
+            RETURNING payment_id, opened_by_thread
             """,
             asdict(decision) | {"tenant_id": context.tenant_id, "thread_id": context.thread_id},
         )
@@ -175,6 +180,29 @@ async def conclude(context: Context, decision: Decision) -> None:
         await _label(conn, context, decided["payment_id"], decision)
         record = {"payment_id": decided["payment_id"], **asdict(decision)}
         await audit.record(conn, context.deed("fraud.decided", record, decision.person))
+        if decided["opened_by_thread"] is not None:
+            await _tell_opener(conn, context, decided["opened_by_thread"], decision)
+
+
+async def _tell_opener(conn: AsyncConnection[Any], context: Context, opener: UUID, decision: Decision) -> None:
+    """Answers the review of the case that opened this one; one that waits no more needs no answer."""
+    review = await waiting_on(conn, FRAUD_REVIEW, context.tenant_id, opener)
+    if review is not None:
+        verdict = "release" if decision.verdict == "released" else "block"
+        await reviews.answer_as(conn, FRAUD_REVIEW, review, {"verdict": verdict, "note": decision.note})
+        return
+    cur = await conn.execute(
+        """
+        SELECT outcome IS NULL AND NOT EXISTS (
+            SELECT 1 FROM reviews v WHERE v.thread_id = t.thread_id AND v.role = %(party)s
+        ) AS has_yet_to_ask
+        FROM threads t WHERE thread_id = %(thread_id)s AND tenant_id = %(tenant_id)s
+        """,
+        {"party": FRAUD_REVIEW, "thread_id": opener, "tenant_id": context.tenant_id},
+    )
+    row = await cur.fetchone()
+    if row is not None and row["has_yet_to_ask"]:
+        raise Unavailable(f"the case of thread {opener} does not ask for this verdict yet")
 
 
 async def _label(conn: AsyncConnection[Any], context: Context, payment_id: str, decision: Decision) -> None:

@@ -98,6 +98,7 @@ def senior_review(state: Case, now: datetime) -> Question:
         payload=_payload(state),
         due_at=now + timedelta(days=SENIOR_DAYS),
         on_due={"answer": {"action": "block", "note": "Nobody decided in time."}},
+        other_than=[done["by"] for done in state["history"]],
     )
 
 

@@ -12,6 +12,8 @@ from tools.rules.untrusted import visible
 
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 CLOCKS_APART = timedelta(minutes=5)
+LONGEST_NAME, LONGEST_REFERENCE = 2000, 8000
+"""Room for text that became longer as it was made visible."""
 EXAMPLE: dict[str, Any] = {
     "payment": {
         "payment_id": "trf_4c1f",
@@ -42,10 +44,10 @@ def _active(currency: str) -> str:
 PaymentId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$")]
 AccountId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 Channel = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")]
-Device = Annotated[str, Field(pattern=r"^[\x21-\x7e]{1,128}$")]
+Device = Annotated[str, Field(min_length=1, max_length=LONGEST_NAME), AfterValidator(visible)]
 Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$"), AfterValidator(_active)]
-Name = Annotated[str, Field(min_length=1, max_length=140), AfterValidator(visible)]
-Reference = Annotated[str, Field(max_length=500), AfterValidator(visible)]
+Name = Annotated[str, Field(min_length=1, max_length=LONGEST_NAME), AfterValidator(visible)]
+Reference = Annotated[str, Field(max_length=LONGEST_REFERENCE), AfterValidator(visible)]
 PastTime = Annotated[AwareDatetime, AfterValidator(_believable)]
 
 

@@ -9,10 +9,13 @@ import pytest
 from tests.service import spawned_service
 
 
-def test_up_starts_a_bank_of_its_own_that_ends_with_it(database_url: str, tmp_path: Path) -> None:
+def test_up_starts_a_bank_of_its_own_that_tells_it_of_events_and_ends_with_it(
+    database_url: str, tmp_path: Path
+) -> None:
     with spawned_service(database_url, tmp_path) as served:
         bank = str(served.bank().base_url)
         assert httpx.get(f"{bank}/health").is_success
+        assert served.bank().get("/webhook-endpoint").json()["url"] == f"{served.url}/bank/events"
 
     with pytest.raises(httpx.ConnectError):
         httpx.get(f"{bank}/health")

@@ -1,6 +1,7 @@
 """From margins to probabilities (Platt 1999) and to the thresholds from which payments are held and blocked."""
 
 from collections.abc import Sequence
+from itertools import groupby
 from math import exp
 
 from tools.rules.fraud_model import MICRO, probability_bps
@@ -42,9 +43,10 @@ def thresholds(fitted: Calibration, margins_micro: Sequence[int], frauds: Sequen
     certainty."""
     ranked = sorted(zip(margins_micro, frauds, strict=True), key=lambda each: -each[0])
     hold = probability_bps(fitted, ranked[len(ranked) // HOLD_SHARE][0])
-    caught, block = 0, UNIT_BPS
-    for seen, (margin, fraud) in enumerate(ranked, start=1):
-        caught += fraud
+    seen, caught, block = 0, 0, UNIT_BPS
+    for margin, alike in groupby(ranked, key=lambda each: each[0]):
+        labels = [fraud for _, fraud in alike]
+        seen, caught = seen + len(labels), caught + sum(labels)
         if seen >= BLOCKED_MIN and caught >= BLOCK_PRECISION * seen:
             block = probability_bps(fitted, margin)
     return Thresholds(min(hold, UNIT_BPS - 1), max(block, hold + 1))

@@ -107,7 +107,7 @@ def genuine_day(bank: Bank, day: int) -> Iterator[Paid]:
             yield from _spree(bank, habit, day)
         if bank.random.random() < 0.002:
             dear = bank.amount(habit.level_minor * bank.random.uniform(6, 25), 0.3)
-            yield Paid(bank.hour_of(habit, day), habit.account, bank.random.choice(bank.merchants), dear)
+            yield Paid(bank.hour_of(habit, day), habit.account, _somebody_new(bank), dear)
 
 
 def collections(bank: Bank) -> Iterator[Paid]:
@@ -158,9 +158,14 @@ def _habit(bank: Bank, number: int) -> Habit:
 
 
 def _usual(bank: Bank, habit: Habit, day: int) -> Paid:
-    known = bank.random.random() < 0.87
-    payee = bank.random.choice(habit.favourites if known else bank.merchants)
-    return Paid(bank.hour_of(habit, day), habit.account, payee, bank.amount(habit.level_minor, habit.spread))
+    """Mostly to favourites; one in fifteen to somebody whom nobody here paid before, and those are dearer."""
+    kind = bank.random.random()
+    payee, level_minor, spread = bank.random.choice(habit.favourites), float(habit.level_minor), habit.spread
+    if kind > 0.93:
+        payee, level_minor, spread = _stranger(bank), habit.level_minor * 1.5, habit.spread + 0.2
+    elif kind > 0.86:
+        payee = bank.random.choice(bank.merchants)
+    return Paid(bank.hour_of(habit, day), habit.account, payee, bank.amount(level_minor, spread))
 
 
 def _spree(bank: Bank, habit: Habit, day: int) -> Iterator[Paid]:
@@ -169,4 +174,12 @@ def _spree(bank: Bank, habit: Habit, day: int) -> Iterator[Paid]:
     for _ in range(bank.random.randint(3, 7)):
         amount_minor = bank.amount(habit.level_minor * 1.8, 0.6)
         at = bank.at(day, start + bank.random.random() * 300)
-        yield Paid(at, habit.account, bank.random.choice(bank.merchants), amount_minor)
+        yield Paid(at, habit.account, _somebody_new(bank), amount_minor)
+
+
+def _somebody_new(bank: Bank) -> str:
+    return _stranger(bank) if bank.random.random() < 0.5 else bank.random.choice(bank.merchants)
+
+
+def _stranger(bank: Bank) -> str:
+    return f"N{bank.random.getrandbits(48):012x}"

@@ -16,8 +16,10 @@ VERSION = "2026-01"
 DAY, TWO_DAYS, WEEK = timedelta(days=1), timedelta(days=2), timedelta(days=7)
 PASSED_ON_TENTHS = 8
 """Of what came in has left again."""
-NEW_PAYEE, LABELLED_PAYEE = 100, 900
-NEW_PAYEES_24H = ((3, 200), (5, 400), (8, 600))
+NEW_PAYEE = 100
+LABELLED_PERCENT = ((0, 250), (10, 500), (50, 900))
+"""By the share of what the payee was paid that was found to be fraud: a shop is not a mule for one bad payment."""
+NEW_PAYEES_24H = ((4, 150), (6, 300), (10, 500))
 FAN_IN = ((4, 100), (10, 200))
 MULE_PAYEE = ((1, 200), (2, 450), (4, 750), (8, 900))
 """First-time senders at a payee who passes the money on."""
@@ -31,8 +33,8 @@ class PayeeFacts:
 
     `account_in_minor` came within a day from `account_first_senders` who had never paid the account before, and
     `account_out_minor`, with this payment, left after it. `payee_in_minor` came to the payee from its first-time
-    senders of two days, `payee_out_minor` left after it. `payee_frauds` are payments to it that a person found to be
-    fraud.
+    senders of two days, `payee_out_minor` left after it. `payee_frauds`, of `payee_paid` payments to it in 90 days, are
+    those that a person found to be fraud.
     """
 
     currency: str
@@ -44,6 +46,7 @@ class PayeeFacts:
     payee_first_senders_7d: int
     payee_in_minor: int
     payee_out_minor: int
+    payee_paid: int
     payee_frauds: int
 
 
@@ -65,6 +68,7 @@ def look(background: Background) -> PayeeFacts:
         payee_first_senders_7d=len(senders),
         payee_in_minor=sum(move.amount_minor for move in at_payee),
         payee_out_minor=_out_after(background.payee, at_payee),
+        payee_paid=sum(move.amount_minor > 0 for move in background.payee),
         payee_frauds=sum(move.fraud for move in background.payee),
     )
 
@@ -75,8 +79,9 @@ def score(facts: PayeeFacts) -> Scored:
 
 def _of_payee(facts: PayeeFacts) -> Iterator[Signal]:
     if facts.payee_frauds:
-        text = f"{facts.payee_frauds} earlier payments to this payee were found to be fraud"
-        yield Signal("payee_with_frauds", LABELLED_PAYEE, text)
+        worth = points(facts.payee_frauds * 100 // facts.payee_paid, LABELLED_PERCENT)
+        text = f"{facts.payee_frauds} of {facts.payee_paid} earlier payments to this payee were found to be fraud"
+        yield Signal("payee_with_frauds", worth, text)
     came = format_minor(facts.payee_in_minor, facts.currency)
     if _is_passed_on(facts.payee_in_minor, facts.payee_out_minor):
         gone = format_minor(facts.payee_out_minor, facts.currency)

@@ -14,12 +14,12 @@ from tools.rules.money import format_minor
 VERSION = "2026-01"
 HOUR, DAY, WEEK, HABIT = timedelta(hours=1), timedelta(days=1), timedelta(days=7), timedelta(days=37)
 WITHIN_HOUR = ((5, 300), (10, 600), (20, 850))
-TIMES_USUAL = ((5, 200), (10, 400), (20, 600))
+TIMES_USUAL = ((10, 200), (20, 400))
 """Payments of a day, by how many times the usual number they are; from MANY_A_DAY on."""
 MANY_A_DAY = 4
-LEAST_HABIT_DAYS = 7
+LEAST_HABIT_DAYS, LEAST_HABIT_COUNT = 7, 5
 """With less of a habit nothing is compared with it."""
-DAY_OVER_MONTH, WEEK_TIMES_USUAL, WEEK_POINTS = 350, 4, 200
+DAY_OVER_MONTH, WEEK_TIMES_USUAL, WEEK_POINTS = 300, 4, 150
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ def _signals(facts: VelocityFacts) -> Iterator[Signal]:
     if worth := points(facts.count_1h, WITHIN_HOUR):
         told = format_minor(facts.sum_1h_minor, facts.currency)
         yield Signal("many_within_hour", worth, f"{facts.count_1h} payments within an hour, {told} in all")
-    if facts.habit_days < LEAST_HABIT_DAYS:
+    if facts.habit_days < LEAST_HABIT_DAYS or facts.habit_count < LEAST_HABIT_COUNT:
         return
     usual = f"usually {facts.habit_count} in {facts.habit_days} days"
     times = facts.count_24h * facts.habit_days // max(1, facts.habit_count)

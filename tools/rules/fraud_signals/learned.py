@@ -1,0 +1,39 @@
+"""The learned scorer among the others: its calibrated probability on their scale.
+
+The model's own thresholds meet the policy's: where it alone would hold, it scores `hold_from`, where it alone would
+block, `block_from`; between these the score runs straight.
+"""
+
+from itertools import pairwise
+
+from tools.rules.fraud_features import FraudFeatures
+from tools.rules.fraud_model import FraudModel
+from tools.rules.fraud_model_document import UNIT_BPS, Thresholds
+from tools.rules.fraud_policy import POLICY, FraudPolicy
+from tools.rules.fraud_signals.scored import MAX_SCORE, Scored, Signal
+
+OFF = "off"
+"""In place of the version where no model is configured."""
+
+
+def score(model: FraudModel | None, features: FraudFeatures) -> Scored:
+    """The points of the reasons are their shares of the score, rounded down."""
+    if model is None:
+        return Scored("model", OFF, 0, ())
+    found = model.score(features)
+    total = on_scale(found.probability_bps, model.thresholds)
+    raised = sum(reason.micro for reason in found.reasons) or 1
+    signals = (Signal(each.code.lower(), total * each.micro // raised, each.text) for each in found.reasons)
+    return Scored("model", model.version, total, tuple(signal for signal in signals if signal.points))
+
+
+def on_scale(probability_bps: int, thresholds: Thresholds, policy: FraudPolicy = POLICY) -> int:
+    """0 to 1000, never falling as the probability rises."""
+    marks = (
+        (0, 0), (thresholds.hold_bps, policy.hold_from), (thresholds.block_bps, policy.block_from),
+        (UNIT_BPS, MAX_SCORE),
+    )  # fmt: skip
+    for (low, worth), (high, more) in pairwise(marks):
+        if low <= probability_bps < high:
+            return worth + (probability_bps - low) * (more - worth) // (high - low)
+    return MAX_SCORE
