@@ -26,11 +26,11 @@ from api.protocol import (
     thread_streams,
 )
 from api.protocol import threads as sdk_threads
-from api.routes import agents, health, keys, lending, reviews, threads, webhooks, workflows
+from api.routes import agents, health, keys, lending, reviews, servicing, threads, webhooks, workflows
 from api.settings import Settings
 from api.strict import LimitedBody
 
-OUR_ROUTES = (workflows, threads, reviews, lending, agents, keys, webhooks, health)
+OUR_ROUTES = (workflows, threads, reviews, lending, servicing, agents, keys, webhooks, health)
 SDK_ROUTES = (runs, sdk_threads, thread_states, run_control, assistants, store, crons, info)
 """The busiest first, for a request is matched with one route after the other."""
 STREAM_ROUTES = (thread_streams, thread_protocol, thread_sockets)

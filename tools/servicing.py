@@ -43,17 +43,23 @@ def case_id(tenant_id: str, loan_account_id: str, on: date) -> UUID:
     return uuid5(NAMESPACE_URL, f"countersign:loan_servicing:{tenant_id}:{loan_account_id}:{on.isoformat()}")
 
 
-async def foreign_loans(context: Context, loan_account_ids: Sequence[str]) -> frozenset[str]:
-    """Those of the loans that another tenant paid out: they share our bank, and are none of our business."""
+async def own_loans(context: Context, loan_account_ids: Sequence[str]) -> list[str]:
+    """Those of the loans that this tenant paid out, in their order. One that nobody here paid out, at a bank that
+    tenants share, is nobody's; at the bank of a single tenant it is theirs.
+    """
     async with context.pool.connection() as conn:
         cur = await conn.execute(
             """
-            SELECT loan_account_id FROM loans
-            WHERE loan_account_id = ANY(%(ids)s) AND tenant_id <> %(tenant_id)s
+            SELECT wanted.id FROM unnest(%(ids)s::text[]) WITH ORDINALITY AS wanted (id, place)
+            LEFT JOIN loans ON loans.loan_account_id = wanted.id
+            WHERE loans.tenant_id = %(tenant_id)s
+               OR loans.tenant_id IS NULL
+                  AND NOT EXISTS (SELECT 1 FROM tenants WHERE tenants.tenant_id <> %(tenant_id)s)
+            ORDER BY wanted.place
             """,
             {"ids": list(loan_account_ids), "tenant_id": context.tenant_id},
         )
-        return frozenset([row["loan_account_id"] for row in await cur.fetchall()])
+        return [row["id"] for row in await cur.fetchall()]
 
 
 async def rolls(context: Context, loan_account_id: str, bucket: Bucket, as_of: date) -> tuple[Rolls, Rolls]:

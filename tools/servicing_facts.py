@@ -25,9 +25,9 @@ State = Mapping[str, Any]
 
 
 async def loan(context: Context, request: Mapping[str, Any]) -> dict[str, Any]:
-    """The loan and its borrower. Raises NotFound, also for a loan that another tenant paid out."""
+    """The loan and its borrower. Raises NotFound, also for a loan that is not this tenant's."""
     asked = ServicingRequest.model_validate(request)
-    if await servicing.foreign_loans(context, [asked.loan_account_id]):
+    if not await servicing.own_loans(context, [asked.loan_account_id]):
         raise NotFound("loan_account", asked.loan_account_id)
     found = await bank_loans.loan_account(context.bank, asked.loan_account_id)
     borrower = await context.bank.customer(found.customer_id)
