@@ -12,7 +12,7 @@ from graphs.workflow import Workflow
 from tools import servicing_day
 from tools.bank import Bank
 from tools.context import Context
-from tools.servicing_request import ServicingDay, not_in_the_future
+from tools.servicing_request import ServicingDay, check_day
 
 
 class State(TypedDict, total=False):
@@ -51,7 +51,7 @@ def build() -> StateGraph[State, Context, State, State]:
 async def day_has_come(request: ServicingDay, bank: Bank) -> None:
     """Raises InvalidInput."""
     if request.on is not None:
-        not_in_the_future("on", request.on)
+        check_day("on", request.on)
 
 
 WORKFLOW = Workflow(

@@ -201,18 +201,23 @@ def test_action_whose_answer_was_lost_is_done_once(countersign: Service, loans: 
     assert [call["replayed"] for call in calls].count(False) == 1
 
 
-def test_loan_of_another_bank_and_a_day_to_come_are_refused(countersign: Service, loans: LateLoans) -> None:
+def test_unknown_loan_and_days_that_cannot_be_judged_are_refused(countersign: Service, loans: LateLoans) -> None:
     agent = countersign.client("agent")
     loan = loans.lend(loans.borrower("Xenia Early", 5_000_00), days_late=33)
     tomorrow = (TODAY + timedelta(days=1)).isoformat()
 
     refusals = [
         agent.post("/workflows/loan_servicing/threads", json=body, headers={"Idempotency-Key": uuid4().hex})
-        for body in ({"loan_account_id": "lon_0"}, {"loan_account_id": loan, "as_of": tomorrow})
+        for body in (
+            {"loan_account_id": "lon_0"},
+            {"loan_account_id": loan, "as_of": tomorrow},
+            {"loan_account_id": loan, "as_of": "2025-12-31"},
+        )
     ]
 
-    assert [refused.status_code for refused in refusals] == [422, 422]
-    assert ["loan_account_id" in refusals[0].text, "as_of" in refusals[1].text] == [True, True]
+    assert [refused.status_code for refused in refusals] == [422, 422, 422]
+    for refused, field in zip(refusals, ("loan_account_id", "as_of", "as_of"), strict=True):
+        assert field in refused.json()["detail"]
 
 
 def test_day_is_begun_twice_and_each_loan_is_serviced_once(countersign: Service, loans: LateLoans) -> None:

@@ -6,6 +6,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from db.errors import InvalidInput
+from tools.rules.servicing_policies import servicing_policy_in_force
 
 
 class ServicingRequest(BaseModel):
@@ -27,7 +28,11 @@ class ServicingDay(BaseModel):
     on: date | None = Field(default=None, description="Not later than today (UTC), which is the default.")
 
 
-def not_in_the_future(field: str, day: date) -> None:
-    """Raises InvalidInput: what will have been paid by then nobody knows."""
+def check_day(field: str, day: date) -> None:
+    """Raises InvalidInput for a day of which nobody knows yet what will have been paid, or that no policy covers."""
     if day > datetime.now(UTC).date():
         raise InvalidInput(field, f"{day} is later than today (UTC)")
+    try:
+        servicing_policy_in_force(day)
+    except ValueError as exc:
+        raise InvalidInput(field, str(exc)) from exc

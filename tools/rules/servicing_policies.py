@@ -71,7 +71,7 @@ _POLICY_2026_01 = ServicingPolicy(
     in_force_from=date(2026, 1, 1),
     notice_days=21,
     small_bps=500,
-    plan=PlanLimits(min_months=3, max_months=6, max_extra_bps=5000, max_income_share_bps=4000, months_between=12),
+    plan=PlanLimits(min_months=3, max_months=9, max_extra_bps=5000, max_income_share_bps=4000, months_between=12),
     re_age=ReAgeLimits(min_loan_months=9, payments=3, per_12_months=1, per_5_years=2),
     restructure=RestructureLimits(max_months=84, min_relief_bps=2000, paying_from_days=90),
     ladders={
