@@ -107,7 +107,7 @@ async def delinquency(state: State, runtime: Runtime[Context]) -> State:
 
 
 async def recommendation(state: State, runtime: Runtime[Context]) -> State:
-    facts = servicing_facts.servicing_facts(state)
+    facts = await servicing_facts.recommendation_facts(runtime.context, state)
     found = to_plain(recommend(facts, servicing_policy_in_force(date.fromisoformat(facts.as_of))))
     await servicing.store_recommendation(runtime.context, to_plain(facts), found)
     return {"recommendation": found}

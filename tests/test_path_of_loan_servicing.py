@@ -1,10 +1,15 @@
 """A late loan from its account's activity to a letter, over HTTP, through every way it can end."""
 
+import subprocess
+import sys
+import time
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
 import httpx
+import psycopg
 import pytest
 
 from tests.late_loans import TODAY, LateLoans
@@ -51,6 +56,28 @@ def approved_and_agreed(countersign: Service, agent: httpx.Client, thread_id: st
     follow(agent, thread_id)
     assert answer(agent, open_review(agent, thread_id), AGREED).status_code == 202
     follow(agent, thread_id)
+
+
+def let_due(countersign: Service, review: dict[str, Any]) -> None:
+    with psycopg.connect(countersign.database_url, autocommit=True) as conn:
+        conn.execute("UPDATE reviews SET due_at = now() WHERE review_id = %s", (review["review_id"],))
+
+
+def awaited(look: Callable[[], Any]) -> Any:
+    """What is seen as soon as anything is: the janitor looks for what fell due every few seconds."""
+    deadline = time.monotonic() + 30
+    while not (seen := look()):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    return seen
+
+
+def run_day(countersign: Service) -> str:
+    """What `countersign servicing run` prints."""
+    command = [sys.executable, "-m", "api.cli", "servicing", "run", "--wait", "60"]
+    done = subprocess.run(command, env=countersign.environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
 
 
 def test_loan_that_is_not_late_needs_nothing(countersign: Service, loans: LateLoans) -> None:
@@ -154,8 +181,8 @@ def test_loan_that_nothing_else_is_open_to_goes_to_collections(countersign: Serv
 
 def test_declined_review_and_declined_terms_change_nothing(countersign: Service, loans: LateLoans) -> None:
     agent, underwriter = countersign.client("agent"), countersign.client("underwriter")
-    loan = loans.lend(loans.borrower("Uma Unwilling", 5_000_00), days_late=33)
-    by_reviewer, by_borrower = serviced(agent, loan), serviced(agent, loan)
+    late = [loans.lend(loans.borrower("Uma Unwilling", 5_000_00), days_late=33) for _ in range(2)]
+    by_reviewer, by_borrower = (serviced(agent, loan) for loan in late)
 
     answer(underwriter, open_review(underwriter, by_reviewer), {"verdict": "decline", "note": "pays tomorrow"})
     answer(underwriter, open_review(underwriter, by_borrower), APPROVAL)
@@ -167,8 +194,34 @@ def test_declined_review_and_declined_terms_change_nothing(countersign: Service,
 
     assert unsaid.status_code == 422
     assert outcome_of(agent, by_reviewer) == outcome_of(agent, by_borrower) == "declined"
-    assert loans.actions(loan) == []
+    assert [loans.actions(loan) for loan in late] == [[], []]
     assert countersign.client("auditor").get(f"/threads/{by_borrower}/effects").json() == []
+
+
+def test_silence_never_changes_a_loan(countersign: Service, loans: LateLoans) -> None:
+    agent, underwriter, admin = (countersign.client(role) for role in ("agent", "underwriter", "admin"))
+    loan = loans.lend(loans.borrower("Ursula Unheard", 5_000_00), days_late=33)
+    thread_id = serviced(agent, loan)
+
+    let_due(countersign, open_review(underwriter, thread_id))
+    escalated = awaited(lambda: [r for r in admin.get("/reviews").json() if r["thread_id"] == thread_id])
+    answer(admin, escalated[0], APPROVAL)
+    follow(agent, thread_id)
+    let_due(countersign, open_review(agent, thread_id))
+    awaited(lambda: agent.get(f"/threads/{thread_id}").json()["outcome"])
+
+    assert outcome_of(agent, thread_id) == "declined"
+    assert loans.actions(loan) == []
+
+
+def test_second_case_of_a_loan_waits_for_the_first(countersign: Service, loans: LateLoans) -> None:
+    agent = countersign.client("agent")
+    loan = loans.lend(loans.borrower("Ulf Once", 5_000_00), days_late=33)
+
+    first, second = serviced(agent, loan), serviced(agent, loan)
+
+    assert agent.get(f"/threads/{first}").json()["status"] == "interrupted"
+    assert [reason["code"] for reason in state_of(agent, second)["recommendation"]["reasons"]] == ["CASE_OPEN"]
 
 
 def test_bank_refuses_a_schedule_of_what_is_not_owed_any_more(countersign: Service, loans: LateLoans) -> None:
@@ -225,15 +278,14 @@ def test_day_is_begun_twice_and_each_loan_is_serviced_once(countersign: Service,
     late = [loans.lend(loans.borrower(f"Yann {n}", 5_000_00), days_late=10) for n in range(3)]
     early = loans.lend(loans.borrower("Zoe Early", 5_000_00), days_late=-5, paid=0)
 
-    days = [start(operator, "loan_servicing_day", {}) for _ in range(2)]
-    for thread_id in days:
-        follow(operator, thread_id)
+    by_hand = start(operator, "loan_servicing_day", {})
+    follow(operator, by_hand)
+    printed = [run_day(countersign), run_day(countersign)]
 
-    counted = [state_of(operator, thread_id)["day"]["cases"] for thread_id in days]
     cases = {case["loan_account_id"]: case for case in operator.get(f"/servicing/days/{TODAY}").json()["cases"]}
-    assert counted == [len(cases), len(cases)]
+    assert state_of(operator, by_hand)["day"]["cases"] == len(cases)
+    assert f"{TODAY}: {len(cases)} loans" in printed[0] and printed[1] == printed[0]
     assert early not in cases
     for loan in late:
-        follow(operator, cases[loan]["thread_id"])
-        assert outcome_of(operator, cases[loan]["thread_id"]) == "reminded"
+        assert (cases[loan]["outcome"], cases[loan]["bucket"]) == ("reminded", "1-29")
         assert len(operator.get(f"/threads/{cases[loan]['thread_id']}/runs").json()) == 1

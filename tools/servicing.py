@@ -5,7 +5,7 @@ Every write may come twice, from a node that ran again after a crash; the first 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 from uuid import NAMESPACE_URL, UUID, uuid5
 
@@ -19,7 +19,9 @@ from db.pool import transaction
 from tools.context import Context
 from tools.rules.dates import add_months
 from tools.rules.delinquency import BUCKETS, Bucket, Rolls
+from tools.rules.servicing_policy import EarlierCase
 
+EARLIER_DAYS = 90
 ROLL_MONTHS = 12
 """How far back roll rates look, in whole months before this one."""
 
@@ -91,6 +93,33 @@ async def rolls(context: Context, loan_account_id: str, bucket: Bucket, as_of: d
         )
         found = {row["is_own"]: Rolls(row["observed"], row["rolled"]) for row in await cur.fetchall()}
     return found.get(False, Rolls(0, 0)), found.get(True, Rolls(0, 0))
+
+
+async def earlier_cases(context: Context, loan_account_id: str, as_of: date) -> list[EarlierCase]:
+    """Of this loan in the last 90 days, that something was recommended in, oldest first."""
+    async with context.pool.connection() as conn:
+        cur = await conn.execute(
+            """
+            SELECT a.as_of, a.bucket, r.action, t.outcome
+            FROM servicing_assessments a
+            JOIN servicing_recommendations r USING (thread_id)
+            JOIN threads t USING (thread_id)
+            WHERE a.tenant_id = %(tenant_id)s AND a.loan_account_id = %(loan_account_id)s
+              AND a.as_of > %(since)s AND a.as_of <= %(as_of)s AND a.thread_id <> %(thread_id)s
+              AND r.action <> 'none' AND t.status <> 'error' ORDER BY a.as_of, a.created_at
+            """,
+            {
+                "tenant_id": context.tenant_id,
+                "loan_account_id": loan_account_id,
+                "since": as_of - timedelta(days=EARLIER_DAYS),
+                "as_of": as_of,
+                "thread_id": context.thread_id,
+            },
+        )
+        return [
+            EarlierCase(row["as_of"].isoformat(), row["bucket"], row["action"], row["outcome"])
+            for row in await cur.fetchall()
+        ]
 
 
 async def store_assessment(context: Context, loan: Mapping[str, Any], assessment: Mapping[str, Any]) -> None:

@@ -15,7 +15,7 @@ from tools.context import Context
 from tools.rules.dates import whole_months_between
 from tools.rules.delinquency import NEAR_ZERO_BPS, Conduct, Delinquency, Due, assess, bucket_of, days_past_due
 from tools.rules.plain import from_plain, to_plain
-from tools.rules.servicing_policy import PastAction, ServicingFacts
+from tools.rules.servicing_policy import EarlierCase, PastAction, ServicingFacts
 from tools.rules.servicing_schedules import Line, Owed
 from tools.servicing_request import ServicingRequest
 
@@ -78,6 +78,11 @@ async def account_activity(context: Context, loan: Mapping[str, Any]) -> dict[st
     }
 
 
+async def recommendation_facts(context: Context, state: State) -> ServicingFacts:
+    loan_account_id, as_of = state["loan"]["loan_account_id"], date.fromisoformat(state["loan"]["as_of"])
+    return _servicing_facts(state, await servicing.earlier_cases(context, loan_account_id, as_of))
+
+
 async def delinquency(context: Context, loan: Mapping[str, Any], found: Mapping[str, Any]) -> Delinquency:
     as_of = date.fromisoformat(loan["as_of"])
     instalments = [from_plain(Due, line) for line in found["instalments"]]
@@ -86,7 +91,7 @@ async def delinquency(context: Context, loan: Mapping[str, Any], found: Mapping[
     return assess(instalments, as_of, from_plain(Conduct, found["conduct"]), portfolio, own)
 
 
-def servicing_facts(state: State) -> ServicingFacts:
+def _servicing_facts(state: State, earlier: Sequence[EarlierCase]) -> ServicingFacts:
     loan, found = state["loan"], state["activity"]
     return ServicingFacts(
         as_of=loan["as_of"],
@@ -103,6 +108,7 @@ def servicing_facts(state: State) -> ServicingFacts:
         conduct=from_plain(Conduct, found["conduct"]),
         delinquency=from_plain(Delinquency, state["delinquency"]),
         past_actions=tuple(from_plain(PastAction, action) for action in found["past_actions"]),
+        earlier_cases=tuple(earlier),
     )
 
 
@@ -146,6 +152,7 @@ def payload(state: State) -> dict[str, Any]:
         "loan_account_id": loan["loan_account_id"],
         "action": recommended["action"],
         "currency": loan["currency"],
+        "replaces_version": state["activity"]["schedule_version"],
         "outstanding_principal_minor": state["activity"]["outstanding_principal_minor"],
         "instalments": recommended["schedule"],
     }

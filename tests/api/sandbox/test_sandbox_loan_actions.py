@@ -27,6 +27,7 @@ def plan(first_due_on: date, *principal_minor: int) -> list[dict[str, Any]]:
 def act(bank: ServedBank, loan: str, key: str, **change: Any) -> httpx.Response:
     order = {
         "kind": "payment_plan",
+        "schedule_version": 1,
         "outstanding_principal_minor": 1_200_00,
         "instalments": plan(TODAY + timedelta(days=30), 600_00, 600_00),
     } | change
@@ -75,6 +76,7 @@ def test_repayments_are_split_by_the_schedule_that_stands(bank: ServedBank) -> N
         ({"outstanding_principal_minor": 1_199_99}, "not_what_is_owed"),
         ({"instalments": plan(TODAY + timedelta(days=30), 600_00, 599_99)}, "schedule_does_not_sum"),
         ({"instalments": plan(TODAY, 600_00, 600_00)}, "schedule_in_the_past"),
+        ({"schedule_version": 2}, "schedule_was_replaced"),
         ({"instalments": []}, "invalid_request"),
         ({"kind": "referral"}, "invalid_request"),
         ({"instalments": plan(TODAY + timedelta(days=30), 1_200_00) * 2}, "invalid_request"),
@@ -100,6 +102,7 @@ def test_action_is_done_once_however_often_it_is_asked_for(bank: ServedBank) -> 
     assert again.headers["Idempotent-Replayed"] == "true"
     assert bank.http.get(f"/requests/{loan}-plan").json()["response"] == first.json()
     assert act(bank, loan, "plan", reason="another").json()["code"] == "idempotency_mismatch"
+    assert act(bank, loan, "another").json()["code"] == "schedule_was_replaced"
 
 
 def test_referred_loan_takes_payments_but_no_further_action(bank: ServedBank) -> None:

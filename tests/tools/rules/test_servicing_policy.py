@@ -11,7 +11,7 @@ from tools.rules.amortisation import schedule
 from tools.rules.delinquency import Conduct, Due, Rolls, assess
 from tools.rules.plain import from_plain, to_plain
 from tools.rules.servicing_policies import SERVICING_POLICIES, servicing_policy_in_force
-from tools.rules.servicing_policy import PastAction, Recommendation, ServicingFacts, recommend
+from tools.rules.servicing_policy import EarlierCase, PastAction, Recommendation, ServicingFacts, recommend
 from tools.rules.servicing_schedules import Line, Owed, extension, first_due_after, payment_plan, restructuring
 
 AS_OF = date(2026, 11, 22)
@@ -123,6 +123,7 @@ def facts(days_late: int, conduct: Conduct = CALM, **change: object) -> Servicin
         conduct=conduct,
         delinquency=assess(dues, as_of, conduct, Rolls(0, 0), Rolls(0, 0)),
         past_actions=(),
+        earlier_cases=(),
     )
     return replace(found, **change)  # type: ignore[arg-type]  # the tests' own fields
 
@@ -210,6 +211,26 @@ def test_every_late_loan_gets_one_recommendation(days: int, fallen: bool, months
 
     assert bool(found.schedule) == (found.action in ("payment_plan", "re_age", "restructure"))
     assert from_plain(Recommendation, to_plain(found)) == found
+
+
+@pytest.mark.parametrize(
+    ("days_late", "earlier", "code"),
+    [
+        # As of 20 October (5 days late) and 24 November 2026 (40 days late).
+        (5, EarlierCase("2026-10-11", "1-29", "reminder", "reminded"), "REMINDED_RECENTLY"),
+        (5, EarlierCase("2026-10-10", "1-29", "reminder", "reminded"), "PAST_DUE"),
+        (40, EarlierCase("2026-11-23", "30-59", "re_age", None), "CASE_OPEN"),
+        (40, EarlierCase("2026-11-11", "30-59", "re_age", "declined"), "DECLINED_RECENTLY"),
+        (40, EarlierCase("2026-11-10", "30-59", "re_age", "declined"), "PAST_DUE"),
+        (40, EarlierCase("2026-11-11", "1-29", "payment_plan", "declined"), "PAST_DUE"),
+        (40, EarlierCase("2026-11-23", "30-59", "re_age", "action_refused"), "PAST_DUE"),
+    ],
+)
+def test_what_was_said_or_declined_just_now_is_not_said_again(days_late: int, earlier: EarlierCase, code: str) -> None:
+    found = recommend(facts(days_late, earlier_cases=(earlier,)), POLICY)
+
+    assert found.reasons[0].code == code
+    assert (found.action == "none") == (code != "PAST_DUE")
 
 
 def test_every_policy_ends_its_ladders_with_a_step_that_is_always_open() -> None:
