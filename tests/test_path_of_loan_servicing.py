@@ -282,7 +282,7 @@ def test_day_is_begun_twice_and_each_loan_is_serviced_once(countersign: Service,
     follow(operator, by_hand)
     printed = [run_day(countersign), run_day(countersign)]
 
-    cases = {case["loan_account_id"]: case for case in operator.get(f"/servicing/days/{TODAY}").json()["cases"]}
+    cases = {case["loan_account_id"]: case for case in operator.get(f"/servicing/cases?on={TODAY}").json()["cases"]}
     assert state_of(operator, by_hand)["day"]["cases"] == len(cases)
     assert f"{TODAY}: {len(cases)} loans" in printed[0] and printed[1] == printed[0]
     assert early not in cases

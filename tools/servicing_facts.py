@@ -227,9 +227,10 @@ def _is_income(entry: Entry, own: set[str]) -> bool:
 
 
 def _low_days(entries: Sequence[Entry], booked_minor: int, as_of: date, low_minor: int) -> int:
-    """Days of the last 30 that ended with less than that, as far back as the accounts' activity goes."""
+    """Days of the last 30 that ended with less than that, as far back as the accounts' activity goes: accounts that
+    nobody uses say nothing."""
     if not entries:
-        return 30 if booked_minor < low_minor else 0
+        return 0
     first = max(as_of - timedelta(days=29), min(_day(entry) for entry in entries))
     days = [first + timedelta(days=number) for number in range((as_of - first).days + 1)]
     return sum(booked_minor - _moved_after(entries, day) < low_minor for day in days)

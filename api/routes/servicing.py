@@ -4,7 +4,7 @@ from datetime import date
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter, Query
 from pydantic import BaseModel
 
 from api.auth import Caller, TheEngine, require
@@ -35,9 +35,9 @@ class DayOfServicing(BaseModel):
 def router() -> APIRouter:
     routes = APIRouter(tags=["banking"], route_class=StrictRoute)
 
-    @routes.get("/servicing/days/{on}", responses=responses(401, 403, 422, 503))
+    @routes.get("/servicing/cases", responses=responses(401, 403, 422, 503))
     async def servicing_day(
-        on: Annotated[date, Path(description="the day that the loans were due on")], actor: Caller, engine: TheEngine
+        on: Annotated[date, Query(description="the day that the loans were due on")], actor: Caller, engine: TheEngine
     ) -> DayOfServicing:
         """The cases that `loan_servicing_day` started for a day, with what each came to so far."""
         require(actor, *STAFF)
