@@ -19,9 +19,9 @@ async def start_page(context: Context, day: Mapping[str, Any]) -> dict[str, Any]
     ours = await servicing.own_loans(context, page.loan_account_ids)
     await servicing.store_starts(context, on, ours)
     for loan_account_id in ours:
-        failpoints.hit("loan_servicing_day.page.before_case")
         request = {"loan_account_id": loan_account_id, "as_of": day["on"]}
         await context.start("loan_servicing", servicing.case_id(context.tenant_id, loan_account_id, on), request)
+        failpoints.hit("loan_servicing_day.page.after_case")
     return {
         "on": day["on"],
         "next_after": page.next_after,
