@@ -35,6 +35,7 @@ from api.routes import (
     lending,
     payments,
     reviews,
+    servicing,
     threads,
     webhooks,
     workflows,
@@ -42,7 +43,9 @@ from api.routes import (
 from api.settings import Settings
 from api.strict import LimitedBody
 
-OUR_ROUTES = (workflows, threads, reviews, lending, payments, fraud, agents, bank_events, keys, webhooks, health)
+OUR_ROUTES = (
+    workflows, threads, reviews, lending, servicing, payments, fraud, agents, bank_events, keys, webhooks, health,
+)  # fmt: skip
 SDK_ROUTES = (runs, sdk_threads, thread_states, run_control, assistants, store, crons, info)
 """The busiest first, for a request is matched with one route after the other."""
 STREAM_ROUTES = (thread_streams, thread_protocol, thread_sockets)

@@ -32,7 +32,7 @@ from tools.review import ask
 from tools.rules.plain import to_plain
 from tools.rules.servicing_policies import servicing_policy_in_force
 from tools.rules.servicing_policy import recommend
-from tools.servicing_request import ServicingRequest, not_in_the_future
+from tools.servicing_request import ServicingRequest, check_day
 
 REVIEW_DAYS = 5
 CONSENT_DAYS = 14
@@ -107,7 +107,7 @@ async def delinquency(state: State, runtime: Runtime[Context]) -> State:
 
 
 async def recommendation(state: State, runtime: Runtime[Context]) -> State:
-    facts = servicing_facts.servicing_facts(state)
+    facts = await servicing_facts.recommendation_facts(runtime.context, state)
     found = to_plain(recommend(facts, servicing_policy_in_force(date.fromisoformat(facts.as_of))))
     await servicing.store_recommendation(runtime.context, to_plain(facts), found)
     return {"recommendation": found}
@@ -209,12 +209,12 @@ def build() -> StateGraph[State, Context, State, State]:
 
 
 async def loan_is_known(request: ServicingRequest, bank: Bank) -> None:
-    """Raises InvalidInput for a loan that the bank does not know, and for a day that is not there yet.
+    """Raises InvalidInput for a loan that the bank does not know, and for a day that cannot be judged.
 
     A bank that is away is not asked twice: the case is accepted, and its run waits for the bank at intake.
     """
     if request.as_of is not None:
-        not_in_the_future("as_of", request.as_of)
+        check_day("as_of", request.as_of)
     with suppress(BankUnavailable):
         try:
             await bank_loans.loan_account(bank, request.loan_account_id)

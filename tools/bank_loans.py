@@ -71,11 +71,12 @@ class LoanAction:
 
 @dataclass(frozen=True, slots=True)
 class ActionRequest:
-    """`instalments` replace the loan's; a referral has none."""
+    """`instalments` replace those of the version that was looked at; a referral has none."""
 
     loan_account_id: str
     kind: ActionAtBank
     reason: str
+    schedule_version: int
     outstanding_principal_minor: int
     instalments: tuple[Line, ...]
 
@@ -87,6 +88,7 @@ class ActionRequest:
         return {
             "kind": self.kind,
             "reason": self.reason,
+            "schedule_version": self.schedule_version,
             "outstanding_principal_minor": self.outstanding_principal_minor,
             "instalments": lines,
         }

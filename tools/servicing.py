@@ -5,7 +5,7 @@ Every write may come twice, from a node that ran again after a crash; the first 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 from uuid import NAMESPACE_URL, UUID, uuid5
 
@@ -19,7 +19,9 @@ from db.pool import transaction
 from tools.context import Context
 from tools.rules.dates import add_months
 from tools.rules.delinquency import BUCKETS, Bucket, Rolls
+from tools.rules.servicing_policy import EarlierCase
 
+EARLIER_DAYS = 90
 ROLL_MONTHS = 12
 """How far back roll rates look, in whole months before this one."""
 
@@ -43,17 +45,23 @@ def case_id(tenant_id: str, loan_account_id: str, on: date) -> UUID:
     return uuid5(NAMESPACE_URL, f"countersign:loan_servicing:{tenant_id}:{loan_account_id}:{on.isoformat()}")
 
 
-async def foreign_loans(context: Context, loan_account_ids: Sequence[str]) -> frozenset[str]:
-    """Those of the loans that another tenant paid out: they share our bank, and are none of our business."""
+async def own_loans(context: Context, loan_account_ids: Sequence[str]) -> list[str]:
+    """Those of the loans that this tenant paid out, in their order. One that nobody here paid out, at a bank that
+    tenants share, is nobody's; at the bank of a single tenant it is theirs.
+    """
     async with context.pool.connection() as conn:
         cur = await conn.execute(
             """
-            SELECT loan_account_id FROM loans
-            WHERE loan_account_id = ANY(%(ids)s) AND tenant_id <> %(tenant_id)s
+            SELECT wanted.id FROM unnest(%(ids)s::text[]) WITH ORDINALITY AS wanted (id, place)
+            LEFT JOIN loans ON loans.loan_account_id = wanted.id
+            WHERE loans.tenant_id = %(tenant_id)s
+               OR loans.tenant_id IS NULL
+                  AND NOT EXISTS (SELECT 1 FROM tenants WHERE tenants.tenant_id <> %(tenant_id)s)
+            ORDER BY wanted.place
             """,
             {"ids": list(loan_account_ids), "tenant_id": context.tenant_id},
         )
-        return frozenset([row["loan_account_id"] for row in await cur.fetchall()])
+        return [row["id"] for row in await cur.fetchall()]
 
 
 async def rolls(context: Context, loan_account_id: str, bucket: Bucket, as_of: date) -> tuple[Rolls, Rolls]:
@@ -85,6 +93,33 @@ async def rolls(context: Context, loan_account_id: str, bucket: Bucket, as_of: d
         )
         found = {row["is_own"]: Rolls(row["observed"], row["rolled"]) for row in await cur.fetchall()}
     return found.get(False, Rolls(0, 0)), found.get(True, Rolls(0, 0))
+
+
+async def earlier_cases(context: Context, loan_account_id: str, as_of: date) -> list[EarlierCase]:
+    """Of this loan in the last 90 days, that something was recommended in, oldest first."""
+    async with context.pool.connection() as conn:
+        cur = await conn.execute(
+            """
+            SELECT a.as_of, a.bucket, r.action, t.outcome
+            FROM servicing_assessments a
+            JOIN servicing_recommendations r USING (thread_id)
+            JOIN threads t USING (thread_id)
+            WHERE a.tenant_id = %(tenant_id)s AND a.loan_account_id = %(loan_account_id)s
+              AND a.as_of > %(since)s AND a.as_of <= %(as_of)s AND a.thread_id <> %(thread_id)s
+              AND r.action <> 'none' AND t.status <> 'error' ORDER BY a.as_of, a.created_at
+            """,
+            {
+                "tenant_id": context.tenant_id,
+                "loan_account_id": loan_account_id,
+                "since": as_of - timedelta(days=EARLIER_DAYS),
+                "as_of": as_of,
+                "thread_id": context.thread_id,
+            },
+        )
+        return [
+            EarlierCase(row["as_of"].isoformat(), row["bucket"], row["action"], row["outcome"])
+            for row in await cur.fetchall()
+        ]
 
 
 async def store_assessment(context: Context, loan: Mapping[str, Any], assessment: Mapping[str, Any]) -> None:

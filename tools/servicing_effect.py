@@ -30,6 +30,7 @@ async def act(context: Context, payload: Mapping[str, Any]) -> dict[str, Any]:
         loan_account_id=payload["loan_account_id"],
         kind=KINDS[payload["action"]],
         reason=f"Case {context.thread_id}",
+        schedule_version=payload["replaces_version"],
         outstanding_principal_minor=payload["outstanding_principal_minor"],
         instalments=tuple(from_plain(Line, line) for line in payload["instalments"]),
     )

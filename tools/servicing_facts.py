@@ -15,7 +15,7 @@ from tools.context import Context
 from tools.rules.dates import whole_months_between
 from tools.rules.delinquency import NEAR_ZERO_BPS, Conduct, Delinquency, Due, assess, bucket_of, days_past_due
 from tools.rules.plain import from_plain, to_plain
-from tools.rules.servicing_policy import PastAction, ServicingFacts
+from tools.rules.servicing_policy import EarlierCase, PastAction, ServicingFacts
 from tools.rules.servicing_schedules import Line, Owed
 from tools.servicing_request import ServicingRequest
 
@@ -25,9 +25,9 @@ State = Mapping[str, Any]
 
 
 async def loan(context: Context, request: Mapping[str, Any]) -> dict[str, Any]:
-    """The loan and its borrower. Raises NotFound, also for a loan that another tenant paid out."""
+    """The loan and its borrower. Raises NotFound, also for a loan that is not this tenant's."""
     asked = ServicingRequest.model_validate(request)
-    if await servicing.foreign_loans(context, [asked.loan_account_id]):
+    if not await servicing.own_loans(context, [asked.loan_account_id]):
         raise NotFound("loan_account", asked.loan_account_id)
     found = await bank_loans.loan_account(context.bank, asked.loan_account_id)
     borrower = await context.bank.customer(found.customer_id)
@@ -78,6 +78,11 @@ async def account_activity(context: Context, loan: Mapping[str, Any]) -> dict[st
     }
 
 
+async def recommendation_facts(context: Context, state: State) -> ServicingFacts:
+    loan_account_id, as_of = state["loan"]["loan_account_id"], date.fromisoformat(state["loan"]["as_of"])
+    return _servicing_facts(state, await servicing.earlier_cases(context, loan_account_id, as_of))
+
+
 async def delinquency(context: Context, loan: Mapping[str, Any], found: Mapping[str, Any]) -> Delinquency:
     as_of = date.fromisoformat(loan["as_of"])
     instalments = [from_plain(Due, line) for line in found["instalments"]]
@@ -86,7 +91,7 @@ async def delinquency(context: Context, loan: Mapping[str, Any], found: Mapping[
     return assess(instalments, as_of, from_plain(Conduct, found["conduct"]), portfolio, own)
 
 
-def servicing_facts(state: State) -> ServicingFacts:
+def _servicing_facts(state: State, earlier: Sequence[EarlierCase]) -> ServicingFacts:
     loan, found = state["loan"], state["activity"]
     return ServicingFacts(
         as_of=loan["as_of"],
@@ -103,6 +108,7 @@ def servicing_facts(state: State) -> ServicingFacts:
         conduct=from_plain(Conduct, found["conduct"]),
         delinquency=from_plain(Delinquency, state["delinquency"]),
         past_actions=tuple(from_plain(PastAction, action) for action in found["past_actions"]),
+        earlier_cases=tuple(earlier),
     )
 
 
@@ -146,6 +152,7 @@ def payload(state: State) -> dict[str, Any]:
         "loan_account_id": loan["loan_account_id"],
         "action": recommended["action"],
         "currency": loan["currency"],
+        "replaces_version": state["activity"]["schedule_version"],
         "outstanding_principal_minor": state["activity"]["outstanding_principal_minor"],
         "instalments": recommended["schedule"],
     }
@@ -220,9 +227,10 @@ def _is_income(entry: Entry, own: set[str]) -> bool:
 
 
 def _low_days(entries: Sequence[Entry], booked_minor: int, as_of: date, low_minor: int) -> int:
-    """Days of the last 30 that ended with less than that, as far back as the accounts' activity goes."""
+    """Days of the last 30 that ended with less than that, as far back as the accounts' activity goes: accounts that
+    nobody uses say nothing."""
     if not entries:
-        return 30 if booked_minor < low_minor else 0
+        return 0
     first = max(as_of - timedelta(days=29), min(_day(entry) for entry in entries))
     days = [first + timedelta(days=number) for number in range((as_of - first).days + 1)]
     return sum(booked_minor - _moved_after(entries, day) < low_minor for day in days)

@@ -40,13 +40,15 @@ class NewInstalment(BaseModel):
 class ActionOrder(BaseModel):
     """A payment plan, a re-ageing and a restructuring replace the schedule; a referral leaves it as it is.
 
-    The principal of a new schedule sums to `outstanding_principal_minor`, which is what is owed.
+    `schedule_version` is the one that was looked at, and must still stand. The principal of a new schedule sums to
+    `outstanding_principal_minor`, which is what is owed.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     kind: Literal["payment_plan", "re_age", "restructure", "referral"]
     reason: Reference = ""
+    schedule_version: Annotated[int, Field(strict=True, ge=1, le=10_000)]
     outstanding_principal_minor: Annotated[int, Field(strict=True, ge=1, le=MAX_MINOR)]
     instalments: Annotated[tuple[NewInstalment, ...], Field(max_length=600)] = ()
 
@@ -140,6 +142,9 @@ def _check(loan: dict[str, Any], owed_minor: int, order: ActionOrder) -> None:
     """Raises Refused."""
     if loan["status"] != "disbursed":
         raise Refused(422, f"loan_{loan['status']}", f"the loan is {loan['status'].replace('_', ' ')}")
+    if order.schedule_version != loan["schedule_version"]:
+        detail = f"version {loan['schedule_version']} of the schedule stands"
+        raise Refused(422, "schedule_was_replaced", detail, "schedule_version")
     if order.outstanding_principal_minor != owed_minor:
         detail = f"{in_major(owed_minor, loan['currency'])} of principal is owed"
         raise Refused(422, "not_what_is_owed", detail, "outstanding_principal_minor")

@@ -53,13 +53,17 @@ class ServicingPolicy:
 
     `ladders` name, by bucket and by whether there are signs of hardship, what is tried, the first that is open being
     recommended. `notice_days`: a new schedule starts so many days after the day it is made for, so that review and
-    consent have their time. Arrears up to `small_bps` of an instalment are only reminded of.
+    consent have their time. Arrears up to `small_bps` of an instalment are only reminded of. A borrower is reminded
+    once in `reminder_days`; what was declined is not proposed again within `declined_days`, unless the loan is in a
+    later bucket by then.
     """
 
     version: str
     in_force_from: date
     notice_days: int
     small_bps: int
+    reminder_days: int
+    declined_days: int
     plan: PlanLimits
     re_age: ReAgeLimits
     restructure: RestructureLimits
@@ -71,7 +75,9 @@ _POLICY_2026_01 = ServicingPolicy(
     in_force_from=date(2026, 1, 1),
     notice_days=21,
     small_bps=500,
-    plan=PlanLimits(min_months=3, max_months=6, max_extra_bps=5000, max_income_share_bps=4000, months_between=12),
+    reminder_days=10,
+    declined_days=14,
+    plan=PlanLimits(min_months=3, max_months=9, max_extra_bps=5000, max_income_share_bps=4000, months_between=12),
     re_age=ReAgeLimits(min_loan_months=9, payments=3, per_12_months=1, per_5_years=2),
     restructure=RestructureLimits(max_months=84, min_relief_bps=2000, paying_from_days=90),
     ladders={

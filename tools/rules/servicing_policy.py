@@ -5,7 +5,7 @@ from datetime import date, timedelta
 from typing import Literal
 
 from tools.rules.dates import add_months
-from tools.rules.delinquency import Conduct, Delinquency
+from tools.rules.delinquency import Bucket, Conduct, Delinquency
 from tools.rules.servicing_policies import Action, ServicingPolicy
 from tools.rules.servicing_schedules import Line, Owed, extension, payment_plan, restructuring
 
@@ -23,6 +23,16 @@ class PastAction:
 
 
 @dataclass(frozen=True, slots=True)
+class EarlierCase:
+    """What another case of this loan recommended and came to; `outcome` None: it waits for a person."""
+
+    on: str
+    bucket: Bucket
+    action: Action
+    outcome: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class ServicingFacts:
     """All that a recommendation rests on. `instalment_minor` is the next regular one's amount; `paid_90d_minor` what
     was repaid in the 90 days up to `as_of`."""
@@ -37,6 +47,7 @@ class ServicingFacts:
     conduct: Conduct
     delinquency: Delinquency
     past_actions: tuple[PastAction, ...]
+    earlier_cases: tuple[EarlierCase, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +82,36 @@ def recommend(facts: ServicingFacts, policy: ServicingPolicy) -> Recommendation:
         return _plain(policy, "none", Reason("IN_COLLECTIONS", "The loan is with collections already"))
     if late.days_past_due == 0:
         return _plain(policy, "none", Reason("CURRENT", "Nothing is past due"))
+    if any(case.outcome is None for case in facts.earlier_cases):
+        return _plain(policy, "none", Reason("CASE_OPEN", "An earlier case of this loan waits for an answer"))
     if late.past_due_minor * 10_000 <= facts.instalment_minor * policy.small_bps:
-        return _plain(policy, "reminder", Reason("SMALL_ARREARS", "What is past due is a small part of an instalment"))
+        small = Reason("SMALL_ARREARS", "What is past due is a small part of an instalment")
+        return _unless_repeated(_plain(policy, "reminder", small), facts, policy)
+    return _unless_repeated(_first_open(facts, policy), facts, policy)
+
+
+def _unless_repeated(found: Recommendation, facts: ServicingFacts, policy: ServicingPolicy) -> Recommendation:
+    """Nothing, where the same was said or declined just now."""
+    if found.action == "reminder" and _recent(facts, "reminded", policy.reminder_days):
+        text = f"The borrower was reminded in the last {policy.reminder_days} days"
+        return _plain(policy, "none", Reason("REMINDED_RECENTLY", text))
+    if found.action != "reminder" and _recent(facts, "declined", policy.declined_days):
+        text = f"An arrangement was declined in the last {policy.declined_days} days, and the loan is no later"
+        return _plain(policy, "none", Reason("DECLINED_RECENTLY", text))
+    return found
+
+
+def _recent(facts: ServicingFacts, outcome: str, days: int) -> bool:
+    since = (date.fromisoformat(facts.as_of) - timedelta(days=days)).isoformat()
+    bucket = facts.delinquency.bucket
+    return any(
+        case.outcome == outcome and case.on > since and (outcome == "reminded" or case.bucket == bucket)
+        for case in facts.earlier_cases
+    )
+
+
+def _first_open(facts: ServicingFacts, policy: ServicingPolicy) -> Recommendation:
+    late = facts.delinquency
     passed_over: list[Refused] = []
     for action in policy.ladders[late.bucket][bool(late.signals)]:
         tried = _try(action, facts, policy)

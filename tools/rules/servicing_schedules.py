@@ -1,7 +1,8 @@
 """New schedules for a loan that is behind: payment plan, extension, restructuring. Principal is never lost or made.
 
 None of them adds interest to the principal, as the policy of 65 FR 36903 asks of extensions and rewrites: interest
-that is owed already is carried in the new instalments as interest and bears none.
+that is owed already is carried in the new instalments as interest and bears none. ValueError for a loan of which
+nothing falls due before the new schedule starts: there is nothing to arrange.
 """
 
 from collections.abc import Iterable, Sequence
@@ -96,6 +97,8 @@ def _split(owed: Owed, starts_after: date) -> tuple[Sequence[Line], Sequence[Lin
 
 
 def _days(owed: Owed, starts_after: date, count: int) -> list[str]:
+    if not owed.lines or owed.lines[0].due_on > starts_after.isoformat():
+        raise ValueError(f"nothing falls due by {starts_after}")
     counted_from = date.fromisoformat(owed.counted_from)
     first = first_due_after(counted_from, starts_after)
     offset = _months_between(counted_from, first)
