@@ -1,6 +1,7 @@
 """`countersign`: starts the processes, applies migrations, makes keys, runs the demo."""
 
 import asyncio
+import gc
 import io
 import logging
 import os
@@ -197,6 +198,7 @@ async def _work(settings: Settings, url: str, *, with_parent: bool) -> None:
     from api.bootstrap import open_engine
 
     async with open_engine(settings, url) as engine:
+        gc.freeze()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, engine.worker.stop)

@@ -6,6 +6,7 @@ intake → identity → (limits, payee, sanctions, fraud) → decision → hold 
 The amount is set aside before anybody is asked, so that it cannot leave meanwhile. Gate nodes ask and do nothing else.
 """
 
+import asyncio
 from collections.abc import Callable
 from typing import Any, Literal, TypedDict
 
@@ -77,7 +78,7 @@ async def payee_checks(state: State, runtime: Runtime[Context]) -> State:
 
 
 async def sanctions(state: State, runtime: Runtime[Context]) -> State:
-    found = payment_facts.screen(runtime.context, state)
+    found = await asyncio.to_thread(payment_facts.screen, runtime.context, state)
     await payments.store_check(runtime.context, "sanctions", found["version"], found)
     return {"sanctions": found}
 

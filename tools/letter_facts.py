@@ -196,6 +196,14 @@ def read_creditor(stored: dict[str, Any]) -> Creditor:
     return creditor
 
 
+def hidden_in(text: str) -> str | None:
+    """The first character that a reader cannot see or that reorders what is read."""
+    for character in text:
+        if unicodedata.category(character) in _HIDDEN_CATEGORIES or _BLANK.match(character):
+            return character
+    return None
+
+
 def check_facts(facts: LetterFacts | Creditor) -> None:
     """ValueError naming the first field that no letter may show.
 
@@ -225,9 +233,8 @@ def _check(value: object, path: str) -> None:
 def _check_text(text: str, path: str) -> None:
     if not text.strip():
         raise ValueError(f"{path}: is empty")
-    for character in text:
-        if unicodedata.category(character) in _HIDDEN_CATEGORIES or _BLANK.match(character):
-            raise ValueError(f"{path}: holds U+{ord(character):04X}, which a reader cannot see")
+    if (hidden := hidden_in(text)) is not None:
+        raise ValueError(f"{path}: holds U+{ord(hidden):04X}, which a reader cannot see")
     if path.endswith(("dated", "_on")):
         try:
             date.fromisoformat(text)

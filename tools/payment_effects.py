@@ -7,7 +7,7 @@ from typing import Any
 from db import effects
 from db.canonical import sha256_hex
 from db.effects import Effect, Receiver
-from db.errors import ApprovalVoid, BankRefused, NeedsReconcile
+from db.errors import ApprovalVoid, BankRefused, Forbidden, NeedsReconcile
 from tools import bank_payments, payment_facts, payments
 from tools.bank_payments import Order, Transfer
 from tools.context import Context
@@ -39,10 +39,10 @@ async def hold(context: Context, order: Order) -> dict[str, Any]:
 async def capture(context: Context, state: State) -> dict[str, Any]:
     """The transfer, booked out of the hold now or in an earlier attempt; how it stood right after.
 
-    Raises ApprovalVoid if this is not what every person released, and what `hold` does.
+    Raises ApprovalVoid if this is not what everybody released, Forbidden if too few did, and what `hold` does.
     """
     order, held = payment_facts.order_of(state), state["hold"]
-    await _compare_with_approvals(context, order, held, state["identity"]["payee"]["stated_name"])
+    await _refuse_unapproved(context, state, order)
     body = order.capture_body()
     receiver = Receiver(
         send=lambda key: bank_payments.capture_hold(context.bank, held["hold_id"], order, key),
@@ -92,15 +92,21 @@ def seen(made: Transfer) -> dict[str, Any]:
     }
 
 
-async def _compare_with_approvals(context: Context, order: Order, held: State, payee_name: str | None) -> None:
+async def _refuse_unapproved(context: Context, state: State, order: Order) -> None:
     """The hash of what is about to be done, from the hold and the capture themselves, against each one released."""
+    held, decided = state["hold"], state["decision"]
     if (held["account_id"], held["amount_minor"], held["currency"]) != (
         order.source_account,
         order.amount_minor,
         order.currency,
     ):
         raise NeedsReconcile(f"the hold {held} is not of {order}")
-    about_to_do = sha256_hex(payment_facts.payload_of(order, payee_name))
-    for review_id, approved in (await payments.approved_hashes(context)).items():
-        if approved != about_to_do:
-            raise ApprovalVoid(review_id)
+    about_to_do = sha256_hex(payment_facts.payload_of(order, state["identity"]["payee"]["stated_name"]))
+    released = await payments.approvals(context)
+    for approval in released:
+        if approval.payload_sha256 != about_to_do:
+            raise ApprovalVoid(approval.review_id)
+    people = {approval.answered_by for approval in released if approval.kind != "fraud_case"}
+    cleared = any(approval.kind == "fraud_case" for approval in released)
+    if len(people) < decided["approvals"] or (decided["fraud_case"] and not cleared):
+        raise Forbidden(f"the transfer of thread {context.thread_id} was not released by all who must")

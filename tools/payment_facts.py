@@ -265,7 +265,9 @@ def _destination_faults(order: Order, destination: Account | None) -> list[Reaso
     if destination.kind not in ("current", "savings") or destination.state != "open":
         faults.append(Reason("payee_account_closed", f"{destination.account_id} takes no transfers"))
     if destination.currency != order.currency:
-        faults.append(Reason("currency_mismatch", f"{destination.account_id} is an account in {destination.currency}"))
+        faults.append(
+            Reason("payee_currency_mismatch", f"{destination.account_id} is an account in {destination.currency}")
+        )
     return faults
 
 

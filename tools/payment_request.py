@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 from pydantic.config import JsonDict
 
+from tools.letter_facts import hidden_in
 from tools.loan_request import Amount, RecordId
 from tools.rules import account_numbers
 from tools.rules.account_numbers import Scheme
@@ -33,8 +34,10 @@ AGENTS_EXAMPLE: JsonDict = {
 
 def _visible(text: str) -> str:
     """What a reader cannot see, or what reorders what they read, could hide another payee."""
+    if (hidden := hidden_in(text)) is not None:
+        raise ValueError(f"holds U+{ord(hidden):04X}, which a reader cannot see")
     if not text.isprintable() or text != text.strip():
-        raise ValueError("must be visible text without blanks around it")
+        raise ValueError("must be plain text without blanks around it")
     return text
 
 

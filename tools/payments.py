@@ -198,18 +198,26 @@ async def stand(context: Context, now: Standing) -> None:
             await audit.record(conn, context.deed(f"transfer.{now.status}", asdict(now)))
 
 
-async def approved_hashes(context: Context) -> dict[UUID, str]:
-    """The payloads that people released, by their reviews."""
-    async with context.pool.connection() as conn:
-        cur = await conn.execute(
+@dataclass(frozen=True, slots=True)
+class Approval:
+    review_id: UUID
+    payload_sha256: str
+    kind: str
+    answered_by: str
+
+
+async def approvals(context: Context) -> list[Approval]:
+    """Who released this transfer, people and its fraud case, and which payload they saw."""
+    async with context.pool.connection() as conn, conn.cursor(row_factory=class_row(Approval)) as cur:
+        await cur.execute(
             """
-            SELECT review_id, payload_sha256 FROM reviews
+            SELECT review_id, payload_sha256, kind, answered_by FROM reviews
             WHERE thread_id = %(thread_id)s AND tenant_id = %(tenant_id)s AND status = 'answered'
-              AND kind IN ('release', 'second_release', 'fraud_case')
+              AND kind IN ('release', 'second_release', 'fraud_case') AND answer ->> 'verdict' = 'release'
             """,
             {"thread_id": context.thread_id, "tenant_id": context.tenant_id},
         )
-        return {row["review_id"]: row["payload_sha256"] for row in await cur.fetchall()}
+        return await cur.fetchall()
 
 
 async def case_of_transfer(conn: AsyncConnection[Any], transfer_id: str) -> tuple[str, UUID] | None:
