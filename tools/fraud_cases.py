@@ -9,10 +9,9 @@ from uuid import UUID
 from psycopg import AsyncConnection
 from psycopg.rows import class_row
 
-from db import audit, reviews
+from db import audit, party_reviews, reviews
 from db.actor import SYSTEM, Actor
 from db.errors import Conflict, NotFound, Unavailable
-from db.party_reviews import waiting_on
 from db.pool import transaction
 from db.reviews import FRAUD_REVIEW
 from tools import fraud
@@ -181,28 +180,33 @@ async def conclude(context: Context, decision: Decision) -> None:
         record = {"payment_id": decided["payment_id"], **asdict(decision)}
         await audit.record(conn, context.deed("fraud.decided", record, decision.person))
         if decided["opened_by_thread"] is not None:
-            await _tell_opener(conn, context, decided["opened_by_thread"], decision)
+            await _tell(conn, context, decided["opened_by_thread"], decision)
 
 
-async def _tell_opener(conn: AsyncConnection[Any], context: Context, opener: UUID, decision: Decision) -> None:
-    """Answers the review of the case that opened this one; one that waits no more needs no answer."""
-    review = await waiting_on(conn, FRAUD_REVIEW, context.tenant_id, opener)
-    if review is not None:
+async def _tell(conn: AsyncConnection[Any], context: Context, opened_by_thread: UUID, decision: Decision) -> None:
+    """The verdict to the case that waits for it; one that closed or stopped waiting meanwhile is told nothing.
+
+    Raises Unavailable if it does not wait yet: then all of it is tried again, also for one that has to be restarted.
+    """
+    review = await party_reviews.latest_of(conn, FRAUD_REVIEW, context.tenant_id, opened_by_thread)
+    if review is None and await _is_still_open(conn, context.tenant_id, opened_by_thread):
+        raise Unavailable(f"the case of thread {opened_by_thread} does not wait for this verdict yet")
+    if review is not None and review.status == "open":
         verdict = "release" if decision.verdict == "released" else "block"
         await reviews.answer_as(conn, FRAUD_REVIEW, review, {"verdict": verdict, "note": decision.note})
-        return
+
+
+async def _is_still_open(conn: AsyncConnection[Any], tenant_id: str, thread_id: UUID) -> bool:
     cur = await conn.execute(
         """
-        SELECT outcome IS NULL AND NOT EXISTS (
-            SELECT 1 FROM reviews v WHERE v.thread_id = t.thread_id AND v.role = %(party)s
-        ) AS has_yet_to_ask
-        FROM threads t WHERE thread_id = %(thread_id)s AND tenant_id = %(tenant_id)s
+        SELECT EXISTS (SELECT 1 FROM threads WHERE thread_id = %(thread_id)s AND tenant_id = %(tenant_id)s
+                       AND outcome IS NULL) AS still_open
         """,
-        {"party": FRAUD_REVIEW, "thread_id": opener, "tenant_id": context.tenant_id},
+        {"thread_id": thread_id, "tenant_id": tenant_id},
     )
     row = await cur.fetchone()
-    if row is not None and row["has_yet_to_ask"]:
-        raise Unavailable(f"the case of thread {opener} does not ask for this verdict yet")
+    assert row is not None
+    return bool(row["still_open"])
 
 
 async def _label(conn: AsyncConnection[Any], context: Context, payment_id: str, decision: Decision) -> None:

@@ -186,15 +186,13 @@ def test_bands_begin_at_their_thresholds() -> None:
 
 
 @given(lower=st.integers(0, 10_000), higher=st.integers(0, 10_000))
-def test_learned_scores_keep_the_order_of_probabilities_and_meet_the_policys_thresholds(
-    lower: int, higher: int
-) -> None:
+def test_learned_scores_keep_the_order_of_probabilities_and_meet_the_scales_marks(lower: int, higher: int) -> None:
     thresholds = Thresholds(hold_bps=455, block_bps=7548)
     low, high = (learned.on_scale(each, thresholds) for each in sorted((lower, higher)))
 
     assert 0 <= low <= high <= 1000
-    assert learned.on_scale(455, thresholds) == POLICY.hold_from
-    assert learned.on_scale(7548, thresholds) == POLICY.block_from
+    assert learned.on_scale(455, thresholds) == learned.HOLD_MARK
+    assert learned.on_scale(7548, thresholds) == learned.BLOCK_MARK
 
 
 @pytest.mark.parametrize(

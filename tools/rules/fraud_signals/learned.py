@@ -1,7 +1,7 @@
 """The learned scorer among the others: its calibrated probability on their scale.
 
-The model's own thresholds meet the policy's: where it alone would hold, it scores `hold_from`, where it alone would
-block, `block_from`; between these the score runs straight.
+The model's own thresholds are two marks of the scale: where it alone would hold, it scores 500, where it alone would
+block, 900; between these the score runs straight. What is held and blocked in the end the policy says.
 """
 
 from itertools import pairwise
@@ -9,9 +9,9 @@ from itertools import pairwise
 from tools.rules.fraud_features import FraudFeatures
 from tools.rules.fraud_model import FraudModel
 from tools.rules.fraud_model_document import UNIT_BPS, Thresholds
-from tools.rules.fraud_policy import POLICY, FraudPolicy
 from tools.rules.fraud_signals.scored import MAX_SCORE, Scored, Signal
 
+HOLD_MARK, BLOCK_MARK = 500, 900
 OFF = "off"
 """In place of the version where no model is configured."""
 
@@ -27,10 +27,10 @@ def score(model: FraudModel | None, features: FraudFeatures) -> Scored:
     return Scored("model", model.version, total, tuple(signal for signal in signals if signal.points))
 
 
-def on_scale(probability_bps: int, thresholds: Thresholds, policy: FraudPolicy = POLICY) -> int:
+def on_scale(probability_bps: int, thresholds: Thresholds) -> int:
     """0 to 1000, never falling as the probability rises."""
     marks = (
-        (0, 0), (thresholds.hold_bps, policy.hold_from), (thresholds.block_bps, policy.block_from),
+        (0, 0), (thresholds.hold_bps, HOLD_MARK), (thresholds.block_bps, BLOCK_MARK),
         (UNIT_BPS, MAX_SCORE),
     )  # fmt: skip
     for (low, worth), (high, more) in pairwise(marks):
