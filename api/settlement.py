@@ -37,8 +37,8 @@ class Settlements:
         """Asks about this transfer if a case of ours waits for it. Who told us of it may lie, be late or repeat it."""
         async with self._pool.connection() as conn:
             known = await payments.case_of_transfer(conn, transfer_id)
-            review = known and await party_reviews.waiting_on(conn, BANK, *known)
-        if review:
+            review = known and await party_reviews.latest_of(conn, BANK, *known)
+        if review and review.status == "open":
             await self._ask_all([review])
 
     async def _ask_all(self, waiting: Sequence[Review]) -> None:

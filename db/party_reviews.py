@@ -15,14 +15,14 @@ LONGEST_PAUSE = timedelta(minutes=15)
 CLAIMED_AT_ONCE = 50
 
 
-async def waiting_on(conn: AsyncConnection[Any], party: str, tenant_id: str, thread_id: UUID) -> Review | None:
-    """The case's open review that waits for this party."""
+async def latest_of(conn: AsyncConnection[Any], party: str, tenant_id: str, thread_id: UUID) -> Review | None:
+    """The case's latest review that waits, or waited, for this party."""
     async with conn.cursor(row_factory=class_row(Review)) as cur:
         await cur.execute(
             f"""
             SELECT {COLUMNS} FROM reviews v JOIN threads t USING (thread_id)
             WHERE v.tenant_id = %(tenant_id)s AND v.thread_id = %(thread_id)s AND v.role = %(party)s
-              AND v.status = 'open'
+            ORDER BY v.created_at DESC LIMIT 1
             """.encode(),
             {"tenant_id": tenant_id, "thread_id": thread_id, "party": party},
         )

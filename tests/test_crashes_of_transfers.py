@@ -13,7 +13,8 @@ from tests.service import answer, open_review
 
 QUICK = ("hold.after_effect", "capture.after_effect")
 OPENING_MINOR = 50_000_00
-ORDERED = {"destination_account": "ACC002", "creditor_name": "Marcus Okafor", "amount": "3000.00"}
+ORDERED = {"destination_account": "ACC002", "creditor_name": "M. Okafor", "amount": "80.00"}
+"""Small, so that nobody suspects it at any hour, and to a name that a person has to look at."""
 
 
 def kills() -> Iterator[ParameterSet]:
@@ -45,7 +46,7 @@ def test_killed_beside_an_effect_the_money_moves_once_or_not_at_all(
     outcome = until(lambda: standing(deployed, thread_id)[1], "the transfer has come out")
     assert outcome == ("settled" if released else "refused")
     balance = deployed.bank.get(f"/accounts/{payer}/balance").json()
-    assert balance["booked_minor"] == balance["available_minor"] == OPENING_MINOR - (300_000 if released else 0)
+    assert balance["booked_minor"] == balance["available_minor"] == OPENING_MINOR - (80_00 if released else 0)
     for step in ("hold", "capture" if released else "void"):
         assert executed(deployed, f"{thread_id}:{step}:1") == 1
 
