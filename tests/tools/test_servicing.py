@@ -18,6 +18,7 @@ from tools.bank import Bank
 from tools.context import Context
 from tools.letter_facts import DEMO_CREDITOR
 from tools.rules.delinquency import Rolls
+from tools.screening import screening_index
 
 AS_OF = date(2026, 11, 22)
 
@@ -37,9 +38,8 @@ async def begun(pool: Pool, tenant_id: str = "acme") -> Context:
     bank = Bank("http://127.0.0.1:9", "never called")
     await bank.aclose()
     fence = Fence(uuids.uuid7(), 1)
-    return Context(
-        tenant_id, thread_id, fence, "ada", pool, bank, DEMO_CREDITOR, lambda: datetime(2026, 11, 22, tzinfo=UTC)
-    )
+    now, screening = datetime(2026, 11, 22, tzinfo=UTC), screening_index(None)
+    return Context(tenant_id, thread_id, fence, "ada", pool, bank, DEMO_CREDITOR, lambda: now, screening)
 
 
 async def seen(pool: Pool, loan: str, on: str, bucket: str, tenant_id: str = "acme") -> None:
