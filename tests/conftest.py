@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from random import randrange
 from tempfile import TemporaryDirectory
 from uuid import uuid4
 
@@ -18,10 +19,20 @@ from tests.fork_server import ForkServer, fork_server_of_ours
 from tests.service import Service, service
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--seed", type=int, default=None, help="of what happens at random; unset: another each time")
+
+
 def pytest_configure() -> None:
     """A property does not fail because a busy machine took long over it."""
     settings.register_profile("patient", deadline=None)
     settings.load_profile("patient")
+
+
+@pytest.fixture
+def seed(request: pytest.FixtureRequest) -> int:
+    given: int | None = request.config.getoption("--seed")
+    return randrange(2**32) if given is None else given
 
 
 @pytest.fixture(scope="session")

@@ -114,7 +114,7 @@ def assert_trail(case: Case) -> None:
     done.pop("run.error", 0), done.pop("run.restarted", 0)
     assert set(done) <= {"thread.started", "loan.decided_by_policy", "loan.decided_by_underwriter", "run.success"}
     assert set(done.values()) == {1}
-    assert asyncio.run(_first_broken(case.deployment.service.database_url)) is None
+    assert asyncio.run(first_broken(case.deployment.service.database_url)) is None
 
 
 def assert_nothing_under_way(case: Case) -> None:
@@ -125,7 +125,7 @@ def assert_nothing_under_way(case: Case) -> None:
     until(lambda: not deployment.rows("SELECT id FROM procrastinate_jobs WHERE lock = %s", thread_id), "no job is left")
 
 
-async def _first_broken(database_url: str) -> int | None:
+async def first_broken(database_url: str) -> int | None:
     async with open_pool(database_url, max_size=1) as pool, pool.connection() as conn:
         await audit.seal_all(conn)
         return await audit.first_broken(conn, TENANT)

@@ -1,68 +1,148 @@
-"""The worker is killed beside a transfer's effects; the bank's own log says how often each was executed."""
+"""The worker is killed at each boundary of a transfer while the bank misbehaves in each way; money moves once or not
+at all, and the case comes out as the bank says."""
 
 from collections.abc import Iterator
-from uuid import uuid4
+from dataclasses import dataclass
+from itertools import cycle
 
 import pytest
 from _pytest.mark import ParameterSet
 
 from tests.crash_deployment import Deployment, until
-from tests.crash_paths import assert_killed
-from tests.payers import new_payer
-from tests.service import answer, open_review
+from tests.crash_paths import KILLED
+from tests.crash_transfers import (
+    BY_TWO,
+    CLEARED,
+    ELSEWHERE,
+    FRAUD,
+    MISNAMED,
+    REFUSED,
+    REJECTED,
+    RETURNED,
+    REVIEWED,
+    STRAIGHT,
+    Payment,
+    People,
+    Way,
+    new_payment,
+    payments_deployment,
+)
+from tests.fork_server import SOON_S, ForkServer
+from tests.transfer_judge import assert_came_out_right, assert_ledger_and_trail, assert_reconciled
 
-QUICK = ("hold.after_effect", "capture.after_effect")
-OPENING_MINOR = 50_000_00
-ORDERED = {"destination_account": "ACC002", "creditor_name": "M. Okafor", "amount": "80.00"}
-"""Small, so that nobody suspects it at any hour, and to a name that a person has to look at."""
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """How the bank misbehaves; so often that the client's own tries are not enough where `times` is above three."""
+
+    mode: str
+    times: int | None = 1
+    delay_s: float = 0.0
+
+
+NONE = Trouble("none", None)
+AT_AN_EFFECT = (NONE, Trouble("slow", 1, 0.3), Trouble("429", 1, 1), Trouble("500", 4), Trouble("timeout_after_commit"))
+AT_ANY_CALL = (Trouble("slow", 5, 0.1), Trouble("429", 2), Trouble("500", 2), Trouble("timeout_after_commit", 2))
+OF_WEBHOOKS = (NONE, Trouble("webhook_duplicate", 4), Trouble("webhook_never", 4), Trouble("webhook_late", 4, 0.5))
+
+CHECKPOINT = ("before_checkpoint", "after_checkpoint")
+EFFECTS = {"hold": (REVIEWED, "POST /holds"), "capture": (REVIEWED, "POST /holds/{hold_id}/capture")} | {
+    "void": (REFUSED, "POST /holds/{hold_id}/void")
+}
+SETTLEMENT = {
+    "settle.before_checkpoint": (RETURNED, REJECTED, ELSEWHERE),
+    "settle.after_checkpoint": (REJECTED, ELSEWHERE, RETURNED),
+    "settlement.after_checkpoint": (REJECTED, RETURNED),
+    "settlement.answer_read": (ELSEWHERE, RETURNED, REJECTED),
+    "return_window.answer_read": (RETURNED, ELSEWHERE),
+    "returned.before_checkpoint": (REJECTED, RETURNED),
+    "returned.after_checkpoint": (RETURNED, REJECTED),
+}
+ELSEWHERE_IN_IT = {
+    **dict.fromkeys(("intake", "identity", "limits", "payee_checks", "sanctions_agent"), STRAIGHT),
+    **dict.fromkeys(("fraud_agent", "open_fraud_case", "fraud_case"), CLEARED),
+    "fraud_verdict": FRAUD,
+    "decision": MISNAMED,
+    **dict.fromkeys(("release", "released"), REVIEWED),
+    **dict.fromkeys(("second_release", "second_released"), BY_TWO),
+    "refusal": REFUSED,
+}
+ASKING = ("fraud_case", "release", "second_release")
+QUICK = {
+    "hold.after_effect-timeout_after_commit",
+    "capture.before_effect-500",
+    "capture.after_effect-timeout_after_commit",
+    "void.after_effect-429",
+    "settlement.answer_read-webhook_duplicate",
+    "release.answer_read-timeout_after_commit",
+}
 
 
 def kills() -> Iterator[ParameterSet]:
-    for effect, verdict in (("hold", "release"), ("capture", "release"), ("void", "refuse")):
-        for moment in ("before_effect", "after_effect"):
-            failpoint = f"{effect}.{moment}"
-            yield pytest.param(verdict, failpoint, marks=() if failpoint in QUICK else pytest.mark.slow, id=failpoint)
+    """Each boundary of an effect with each trouble at that effect, each of the settlement's with each trouble of
+    webhooks, and all others with one trouble after the other at whatever is called."""
+    for step, (way, route) in EFFECTS.items():
+        for moment in ("before_effect", "after_effect", *CHECKPOINT):
+            for trouble in AT_AN_EFFECT:
+                yield kill(way, f"{step}.{moment}", route, trouble)
+    for failpoint, ways in SETTLEMENT.items():
+        for way, trouble in zip(cycle(ways), OF_WEBHOOKS, strict=False):
+            yield kill(way, failpoint, "webhooks", trouble)
+    troubles = cycle(AT_ANY_CALL)
+    for node, way in ELSEWHERE_IN_IT.items():
+        for moment in CHECKPOINT + (("answer_read",) if node in ASKING else ()):
+            yield kill(way, f"{node}.{moment}", "*", next(troubles))
 
 
-@pytest.mark.parametrize(("verdict", "failpoint"), list(kills()))
-def test_killed_beside_an_effect_the_money_moves_once_or_not_at_all(
-    deployed: Deployment, verdict: str, failpoint: str
+def kill(way: Way, failpoint: str, route: str, trouble: Trouble) -> ParameterSet:
+    name = f"{failpoint}-{trouble.mode}"
+    marks = () if name in QUICK else pytest.mark.slow
+    return pytest.param(way, failpoint, route, trouble, marks=marks, id=name)
+
+
+@pytest.fixture(scope="module")
+def module_deployment(
+    module_database_url: str, tmp_path_factory: pytest.TempPathFactory, forks: ForkServer
+) -> Iterator[Deployment]:
+    with payments_deployment(module_database_url, tmp_path_factory.mktemp("home"), forks) as deployed:
+        yield deployed
+
+
+@pytest.fixture(scope="module")
+def people(module_deployment: Deployment) -> Iterator[People]:
+    with People(module_deployment) as people:
+        yield people
+
+
+@pytest.mark.parametrize(("way", "failpoint", "route", "trouble"), list(kills()))
+def test_killed_at_a_boundary_with_the_bank_in_trouble_the_money_moves_once_or_not_at_all(
+    deployed: Deployment, people: People, way: Way, failpoint: str, route: str, trouble: Trouble
 ) -> None:
-    payer, before_review = new_payer(deployed.service), failpoint.startswith("hold")
+    payment = new_payment(deployed, way)
+    if trouble is not NONE:
+        deployed.misbehave(trouble.mode, route, trouble.times, trouble.delay_s)
+
+    killed_in(deployed, people, payment, failpoint)
+    with deployed.working():
+        people.finish([payment])
+
+    assert_came_out_right(deployed, [payment])
+    assert_ledger_and_trail(deployed)
+
+
+def test_after_all_that_reconciliation_finds_no_difference(deployed: Deployment) -> None:
+    with deployed.working():
+        assert_reconciled(deployed)
+
+
+def killed_in(deployed: Deployment, people: People, payment: Payment, failpoint: str) -> None:
+    """The transfer has come to where its worker is killed."""
     doomed = deployed.worker(f"transfer.{failpoint}")
-    thread_id = started(deployed, payer)
-    if before_review:
-        assert_killed(doomed)
-        deployed.worker()
+    payment.order()
 
-    until(lambda: standing(deployed, thread_id)[0] == "interrupted", "the transfer waits for an operator")
-    given = {"verdict": verdict, "note": "as the customer says"}
-    assert answer(deployed.operator, open_review(deployed.operator, thread_id), given).status_code == 202
-    if not before_review:
-        assert_killed(doomed)
-        deployed.worker()
+    def is_dead() -> bool:
+        assert people.see_to([payment]) or doomed.poll() is not None, "the worker never came to its failpoint"
+        return doomed.poll() is not None
 
-    released = verdict == "release"
-    outcome = until(lambda: standing(deployed, thread_id)[1], "the transfer has come out")
-    assert outcome == ("settled" if released else "refused")
-    balance = deployed.bank.get(f"/accounts/{payer}/balance").json()
-    assert balance["booked_minor"] == balance["available_minor"] == OPENING_MINOR - (80_00 if released else 0)
-    for step in ("hold", "capture" if released else "void"):
-        assert executed(deployed, f"{thread_id}:{step}:1") == 1
-
-
-def started(deployed: Deployment, payer: str) -> str:
-    body = ORDERED | {"source_account": payer}
-    told = deployed.client.post("/workflows/transfer/threads", json=body, headers={"Idempotency-Key": uuid4().hex})
-    assert told.status_code == 202, told.text
-    return str(told.json()["thread_id"])
-
-
-def standing(deployed: Deployment, thread_id: str) -> tuple[str, str | None]:
-    thread = deployed.client.get(f"/threads/{thread_id}").raise_for_status().json()
-    return thread["status"], thread["outcome"]
-
-
-def executed(deployed: Deployment, key: str) -> int:
-    lines = deployed.bank.get("/log", params={"idempotency_key": key}).raise_for_status().json()["requests"]
-    return sum(not line["replayed"] for line in lines)
+    until(is_dead, f"the worker dies at {failpoint}", 2 * SOON_S)
+    assert doomed.wait() == KILLED
