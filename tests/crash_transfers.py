@@ -17,7 +17,8 @@ from tests.fork_server import SOON_S, ForkServer
 from tests.payers import bank_sql, book, new_payer
 
 OPENING_MINOR = 50_000_00
-HERE = {"destination_account": "ACC002", "creditor_name": "Marcus Okafor", "amount": "80.00"}
+PAYEE = "Marcus Okafor"
+SMALL = {"creditor_name": PAYEE, "amount": "80.00"}
 RELEASE = {"verdict": "release", "note": "called the customer back"}
 REFUSE = {"verdict": "refuse", "note": "the customer did not order it"}
 LOOK_EVERY_S = 0.03
@@ -25,30 +26,29 @@ LOOK_EVERY_S = 0.03
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """`answers` by the kind of review that asks for them; `steps` are the bank's, in their order."""
+    """`answers` by the kind of review that asks for them; `steps` are the bank's, in their order. `elsewhere` is what
+    the payee's bank makes of it; None: the payee has an account here."""
 
     name: str
     outcome: str
     order: Mapping[str, Any] = field(default_factory=dict)
     steps: Sequence[str] = ("hold", "capture")
     answers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    elsewhere: str | None = None
     is_suspicious: bool = False
 
     @property
     def amount_minor(self) -> int:
-        return int((HERE | self.order)["amount"].replace(".", ""))
+        return int((SMALL | self.order)["amount"].replace(".", ""))
 
 
 LARGE, VERY_LARGE = {"amount": "3000.00"}, {"amount": "10500.00"}
-SETTLING = {"destination_account": "EXT001", "creditor_name": "Northwind Utilities"}
-REJECTING = {"destination_account": "EXT002", "creditor_name": "Rhenus Freight"}
-RETURNING = {"destination_account": "EXT003", "creditor_name": "Meridian Furniture"}
 GIVEN_BACK = ("hold", "void")
 
 STRAIGHT = Way("straight", "settled")
-ELSEWHERE = Way("elsewhere", "settled", SETTLING)
-REJECTED = Way("rejected", "rejected", REJECTING)
-RETURNED = Way("returned", "returned", RETURNING)
+ELSEWHERE = Way("elsewhere", "settled", elsewhere="settled")
+REJECTED = Way("rejected", "rejected", elsewhere="rejected")
+RETURNED = Way("returned", "returned", elsewhere="returned")
 REVIEWED = Way("reviewed", "settled", LARGE, answers={"release": RELEASE})
 REFUSED = Way("refused", "refused", LARGE, GIVEN_BACK, {"release": REFUSE})
 BY_TWO = Way("by_two", "settled", VERY_LARGE, answers={"release": RELEASE, "second_release": RELEASE})
@@ -58,7 +58,13 @@ SECOND_REFUSES = Way(
 CLEARED = Way(
     "cleared", "settled", answers={"fraud_analysis": {"action": "release", "note": "pays wages"}}, is_suspicious=True
 )
-FRAUD = Way("fraud", "refused", {}, GIVEN_BACK, {"fraud_analysis": {"action": "mark_fraud", "note": "stolen"}}, True)
+FRAUD = Way(
+    "fraud",
+    "refused",
+    steps=GIVEN_BACK,
+    answers={"fraud_analysis": {"action": "mark_fraud", "note": "stolen"}},
+    is_suspicious=True,
+)
 MISNAMED = Way("misnamed", "refused", {"creditor_name": "Somebody Else"}, ())
 
 WAYS = (
@@ -73,6 +79,7 @@ class Payment:
     deployed: Deployment
     way: Way
     payer: str
+    payee: str
     opening_minor: int = OPENING_MINOR
     task_id: str = field(default_factory=lambda: f"task-{uuid4().hex}")
     thread_id: UUID | None = None
@@ -88,8 +95,9 @@ class Payment:
         self.thread_id = row["thread_id"]
 
     def asked(self) -> httpx.Response:
-        ordered = {"agent_name": "payments", "task_id": self.task_id, "source_account": self.payer}
-        return self.deployed.client.post("/agent/transfers", json=HERE | self.way.order | ordered)
+        between = {"source_account": self.payer, "destination_account": self.payee}
+        body = {"agent_name": "payments", "task_id": self.task_id} | SMALL | self.way.order | between
+        return self.deployed.client.post("/agent/transfers", json=body)
 
     def threads(self) -> list[UUID]:
         """Its own, and that of its fraud case if there is one."""
@@ -101,14 +109,34 @@ class Payment:
 
 
 def new_payment(deployed: Deployment, way: Way) -> Payment:
-    """Not ordered yet. What makes one suspicious is that six others went out within minutes."""
+    """Not ordered yet, and between two whom nothing else is paid: many payers of one payee would be suspicious.
+
+    What makes one suspicious is that six others went out within minutes.
+    """
     payer = new_payer(deployed.service)
+    if way.elsewhere is None:
+        payee = new_payer(deployed.service, full_name=PAYEE)
+    else:
+        payee = new_payee_elsewhere(deployed, way.elsewhere)
     if not way.is_suspicious:
-        return Payment(deployed, way, payer)
+        return Payment(deployed, way, payer, payee)
     with bank_sql(deployed.service) as conn:
         for _ in range(6):
             book(conn, payer, "BANK-CASH-USD", 10_00, "10 minutes")
-    return Payment(deployed, way, payer, OPENING_MINOR - 6 * 10_00)
+    return Payment(deployed, way, payer, payee, OPENING_MINOR - 6 * 10_00)
+
+
+def new_payee_elsewhere(deployed: Deployment, outcome: str) -> str:
+    account_id, bban = f"EXT{uuid4().hex[:12]}", f"{uuid4().int % 10**18:018}"
+    iban = f"DE{98 - int(bban + '131400') % 97:02}{bban}"
+    reason = {"rejected": "AC04", "returned": "FOCR"}.get(outcome)
+    with bank_sql(deployed.service) as conn:
+        conn.execute(
+            "INSERT INTO external_accounts (account_id, iban, holder, bank, outcome, reason)"
+            " VALUES (%s, %s, %s, 'Another Bank', %s, %s)",
+            (account_id, iban, PAYEE, outcome, reason),
+        )
+    return account_id
 
 
 class People:

@@ -17,10 +17,10 @@ import psycopg
 
 from graphs.transfer import NODES
 from tests.crash_deployment import Deployment
-from tests.crash_transfers import LOOK_EVERY_S, WAYS, Payment, People, new_payment
+from tests.crash_transfers import LOOK_EVERY_S, STRAIGHT, WAYS, Payment, People, new_payment
 from tests.fork_server import Forked
 
-AT_ONCE = 24
+AT_ONCE = 6
 """Payments under way at one time."""
 CLIENTS = 4
 REPEATED = 0.2
@@ -34,8 +34,9 @@ FAILPOINTS = [
     *(f"{node}.{moment}_checkpoint" for node in NODES for moment in ("before", "after")),
     *(f"{node}.answer_read" for node in ANSWERED),
 ]
-MOST_S, MOST_ARMED_S = 0.4, 1.5
-"""How long a worker drives payments at most until it is killed, and until one is that never came to its failpoint."""
+MOST, MOST_ARMED = 1.0, 2.0
+"""How long a worker drives payments at most until it is killed, and until one is that never came to its failpoint: in
+the time that an undisturbed payment takes, so that a busy machine's workers come as far as an idle one's."""
 
 NAME_WORKERS = """
     CREATE TABLE worker_names (worker_id bigint PRIMARY KEY, name text NOT NULL);
@@ -58,6 +59,17 @@ MODES = ("slow", "429", "500", "timeout_after_commit")
 OF_WEBHOOKS = ("webhook_duplicate", "webhook_never", "webhook_late")
 
 
+def undisturbed_s(deployed: Deployment, people: People) -> float:
+    """How long a payment takes on this machine now."""
+    with deployed.working():
+        for _ in range(2):  # The first waits for the worker, too.
+            payment = new_payment(deployed, STRAIGHT)
+            began = time.monotonic()
+            payment.order()
+            people.finish([payment])
+    return time.monotonic() - began
+
+
 @dataclass(slots=True)
 class Slot:
     """One worker at a time. `driving_since` is when it was first seen to drive a payment."""
@@ -76,6 +88,7 @@ class Killer:
     deployed: Deployment
     chance: random.Random
     conn: psycopg.Connection
+    payment_s: float
     kills: Counter[str] = field(default_factory=Counter)
     idle_deaths: int = 0
     runs_hit: int = 0
@@ -109,7 +122,7 @@ class Killer:
         slot.name = f"worker {self.started}"
         is_armed = self.chance.random() < ARMED
         slot.failpoint = self.chance.choice(FAILPOINTS) if is_armed else None
-        slot.lives_s = MOST_ARMED_S if is_armed else self.chance.uniform(0, MOST_S)
+        slot.lives_s = self.payment_s * (MOST_ARMED if is_armed else self.chance.uniform(0, MOST))
         slot.driving_since = None
         killed_at = [] if slot.failpoint is None else [f"transfer.{slot.failpoint}"]
         slot.worker = self.deployed.worker(*killed_at, PGAPPNAME=slot.name)

@@ -12,7 +12,7 @@ import pytest
 from tests.crash_deployment import Deployment
 from tests.crash_transfers import People, payments_deployment
 from tests.fork_server import ForkServer
-from tests.random_kills import NAME_WORKERS, Clients, Killer, Trouble
+from tests.random_kills import NAME_WORKERS, Clients, Killer, Trouble, undisturbed_s
 from tests.transfer_judge import assert_came_out_right, assert_ledger_and_trail, assert_reconciled
 
 FEWEST_PER_KILL = 0.1
@@ -41,7 +41,7 @@ def test_workers_killed_at_random_never_pay_twice_and_leave_the_books_in_agreeme
         print(f"\n{kills} kills from --seed {seed}", flush=True)
     began = time.monotonic()
     with People(deployed) as people, psycopg.connect(deployed.service.database_url, autocommit=True) as conn:
-        killer = Killer(deployed, random.Random(f"{seed} kills"), conn)
+        killer = Killer(deployed, random.Random(f"{seed} kills"), conn, undisturbed_s(deployed, people))
         trouble = Trouble(deployed, random.Random(f"{seed} trouble"))
         clients = Clients(deployed, people, random.Random(f"{seed} clients"))
 
