@@ -56,7 +56,8 @@ class Settlements:
         except NotFound as exc:
             _log.error("the bank has lost what it gave us: %s", exc)
             return
-        is_over = datetime.now(UTC) >= review.created_at + self._return_window
+        # Counted from when we saw it settled, for a settlement may take longer than the window.
+        is_over = review.kind == "return_window" and datetime.now(UTC) >= review.created_at + self._return_window
         word = {"status": made.status, "final": made.status != "settled" or made.is_here or is_over}
         if made.status == "submitted" or (review.kind == "return_window" and not word["final"]):
             return

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
@@ -25,11 +25,12 @@ _T = TypeVar("_T")
 
 
 class Deployment:
-    """`service` is where it is; the clients' keys last as long as its database does."""
+    """`service` is where it is; the clients' keys last as long as its database does. `processes` are bank and API."""
 
-    def __init__(self, service: Service, forks: ForkServer) -> None:
+    def __init__(self, service: Service, forks: ForkServer, processes: Mapping[str, Forked] | None = None) -> None:
         self.service = service
         self.forks = forks
+        self.processes = dict(processes or {})
         self.client = service.client("client", "client@tests")
         self.underwriter = service.client("underwriter", "underwriter@tests")
         self.operator = service.client("operator", "operator@tests")
@@ -53,6 +54,11 @@ class Deployment:
         worker = self.worker(**environment)
         yield worker
         assert worker.terminate() == 0, self.log("worker")
+
+    def revive_api(self) -> None:
+        """After it was killed."""
+        self.processes["api"] = self.start("api")
+        until(partial(answers, f"{self.service.url}/ok"), "the API is up again")
 
     @contextmanager
     def holding_up(self, agent: str, thread_id: str) -> Iterator[None]:
@@ -136,13 +142,15 @@ def deployment(database_url: str, home: Path, forks: ForkServer, **more: str) ->
     url = f"http://127.0.0.1:{settings['PORT']}"
     with ExitStack() as clients:
         start = partial(forks.start, environment=settings)
-        processes = [start([name], log=home / f"{name}.log") for name in ("sandbox", "api")]
+        processes = {name: start([name], log=home / f"{name}.log") for name in ("sandbox", "api")}
+        deployed = None
         try:
             until(partial(answers, f"http://127.0.0.1:{settings['COUNTERSIGN_SANDBOX_PORT']}/health"), "the bank is up")
             until(partial(answers, f"{url}/ok"), "the API is up")
-            yield Deployment(Service(url, database_url, home, settings, clients), forks)
+            deployed = Deployment(Service(url, database_url, home, settings, clients), forks, processes)
+            yield deployed
         finally:
-            for process in processes:
+            for process in (processes if deployed is None else deployed.processes).values():
                 process.kill()
 
 

@@ -94,10 +94,10 @@ class Payment:
         (row,) = self.deployed.rows("SELECT thread_id FROM transfers WHERE task_id = %s", self.task_id)
         self.thread_id = row["thread_id"]
 
-    def asked(self) -> httpx.Response:
+    def asked(self, client: httpx.Client | None = None) -> httpx.Response:
         between = {"source_account": self.payer, "destination_account": self.payee}
         body = {"agent_name": "payments", "task_id": self.task_id} | SMALL | self.way.order | between
-        return self.deployed.client.post("/agent/transfers", json=body)
+        return (client or self.deployed.client).post("/agent/transfers", json=body)
 
     def threads(self) -> list[UUID]:
         """Its own, and that of its fraud case if there is one."""

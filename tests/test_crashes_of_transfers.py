@@ -54,7 +54,7 @@ SETTLEMENT = {
     "settle.after_checkpoint": (REJECTED, ELSEWHERE, RETURNED),
     "settlement.after_checkpoint": (REJECTED, RETURNED),
     "settlement.answer_read": (ELSEWHERE, RETURNED, REJECTED),
-    "return_window.answer_read": (RETURNED, ELSEWHERE),
+    "return_window.answer_read": (ELSEWHERE,),
     "returned.before_checkpoint": (REJECTED, RETURNED),
     "returned.after_checkpoint": (RETURNED, REJECTED),
 }

@@ -474,6 +474,25 @@ def test_bank_that_tells_twice_late_or_never_settles_a_transfer_once(
     assert [(one["kind"], one["status"], one["answered_by"]) for one in reviews] == [("settlement", "answered", "bank")]
 
 
+def test_transfer_that_took_longer_to_settle_than_to_be_returned_may_still_be_returned(
+    countersign: Service, agent: httpx.Client, bank: httpx.Client
+) -> None:
+    """The bank is first asked when the return window, counted from the start, would be over."""
+    bank.put("/misbehaviour", json={"route": "webhooks", "mode": "webhook_never"}).raise_for_status()
+    try:
+        told = asked(
+            agent, wanted(new_payer(countersign), destination_account="EXT001", creditor_name="Northwind Utilities")
+        )
+        thread_id = thread_of(agent, told)
+        outcome = ended(agent, thread_id)["outcome"]
+    finally:
+        bank.put("/misbehaviour", json={"route": "webhooks", "mode": "none"}).raise_for_status()
+
+    assert outcome == "settled"
+    reviews = countersign.client("auditor").get(f"/threads/{thread_id}/reviews").json()
+    assert [one["kind"] for one in reviews] == ["settlement", "return_window"]
+
+
 def test_each_event_of_the_bank_is_stored_once(countersign: Service) -> None:
     event = {"type": "hold.expired", "timestamp": "2026-05-04T09:00:00Z", "data": {"hold_id": "hld_1"}}
     event_id = f"evt_{uuid4().hex}"
