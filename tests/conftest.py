@@ -16,6 +16,7 @@ from db.embedded import Server, start
 from db.migrate import migrate
 from tests.crash_deployment import Deployment, deployment
 from tests.fork_server import ForkServer, fork_server_of_ours
+from tests.mortal_postgres import home_of_postgres
 from tests.service import Service, service
 
 
@@ -74,6 +75,16 @@ def database_url(postgres: Server, migrated: str) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def module_database_url(postgres: Server, migrated: str) -> Iterator[str]:
     yield from copied(postgres, migrated)
+
+
+@pytest.fixture
+def mortal() -> Iterator[Server]:
+    """A server of the test's own, to be killed."""
+    with home_of_postgres() as home:
+        server = start(home)
+        migrate(server.url)
+        yield server
+        server.stop()
 
 
 @pytest.fixture(scope="module")

@@ -39,7 +39,7 @@ class Way:
 
     @property
     def amount_minor(self) -> int:
-        return int((SMALL | self.order)["amount"].replace(".", ""))
+        return int({**SMALL, **self.order}["amount"].replace(".", ""))
 
 
 LARGE, VERY_LARGE = {"amount": "3000.00"}, {"amount": "10500.00"}
@@ -96,7 +96,7 @@ class Payment:
 
     def asked(self, client: httpx.Client | None = None) -> httpx.Response:
         between = {"source_account": self.payer, "destination_account": self.payee}
-        body = {"agent_name": "payments", "task_id": self.task_id} | SMALL | self.way.order | between
+        body = {"agent_name": "payments", "task_id": self.task_id, **SMALL, **self.way.order, **between}
         return (client or self.deployed.client).post("/agent/transfers", json=body)
 
     def threads(self) -> list[UUID]:

@@ -24,6 +24,8 @@ ROOT = Path(__file__).parents[1]
 COUNTERSIGN = "api.cli:main"
 IMPORTED = ("api.cli", "api.app", "api.bootstrap", "api.sandbox.app", "fpdf", "psycopg_binary", "uvicorn.lifespan.on")
 SOON_S = 30.0
+IMPORTED_S = 90.0
+"""Until its first fork the server imports everything, which a busy machine takes long over."""
 
 
 class Forked:
@@ -70,7 +72,7 @@ class ForkServer:
         """A process that calls `target`, `module:function`, with these arguments after the program's name."""
         request = {"argv": argv, "environment": dict(environment), "log": str(log), "target": target}
         os.write(self._requests, json.dumps(request).encode() + b"\n")
-        while (answer := self._read(SOON_S)) is None or "forked" not in answer:
+        while (answer := self._read(IMPORTED_S)) is None or "forked" not in answer:
             if answer is None:
                 raise TimeoutError("the fork server does not answer")
         return Forked(self, answer["forked"])

@@ -11,11 +11,9 @@ from db.embedded import Server
 from tests.crash_deployment import Deployment, answers, until
 from tests.crash_transfers import REFUSED, REVIEWED, STRAIGHT, Payment, People, Way, new_payment, payments_deployment
 from tests.fork_server import ForkServer
+from tests.mortal_postgres import kill_postgres, unless_up
 from tests.service import free_port
-from tests.test_recovery_of_postgres import kill_postgres, mortal, unless_up
 from tests.transfer_judge import assert_came_out_right, assert_ledger_and_trail, assert_reconciled
-
-__all__ = ["mortal"]
 
 ROUTES = {"hold": "POST /holds", "capture": "POST /holds/{hold_id}/capture", "void": "POST /holds/{hold_id}/void"}
 INTENDED = "SELECT 1 FROM effects WHERE kind = %s AND status = 'intended'"

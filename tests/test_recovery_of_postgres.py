@@ -1,23 +1,18 @@
 """PostgreSQL is killed and restarted under work: nothing is lost, and everything that lives finds it again."""
 
 import signal
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
-import httpx
-import psutil
-import psycopg
 import pytest
 
 from db import embedded
 from db.embedded import Server
-from db.migrate import migrate
 from tests.crash_deployment import Deployment, answers, deployment, environment, until
 from tests.crash_judge import assert_right
 from tests.crash_paths import ACCEPT, PATHS, Case, begin
-from tests.fork_server import SOON_S, ForkServer
+from tests.fork_server import ForkServer
+from tests.mortal_postgres import home_of_postgres, kill_postgres, unless_up
 from tests.service import Service
 
 LISTENING = "SELECT 1 FROM pg_stat_activity WHERE query LIKE 'LISTEN \"procrastinate%'"
@@ -107,23 +102,6 @@ def test_up_brings_its_embedded_postgres_back_to_life_and_finishes_what_was_unde
         server.stop()
 
 
-@pytest.fixture
-def mortal() -> Iterator[Server]:
-    """A server of the test's own, to be killed."""
-    with home_of_postgres() as home:
-        server = embedded.start(home)
-        migrate(server.url)
-        yield server
-        server.stop()
-
-
-@contextmanager
-def home_of_postgres() -> Iterator[Path]:
-    with TemporaryDirectory(prefix="countersign-test-") as folder:
-        Path(folder).chmod(0o755)
-        yield Path(folder)
-
-
 def brought_to_payment(deployed: Deployment) -> Case:
     """A case whose loan the bank has been told to pay out, and takes its time. A worker is at work."""
     case = begin(deployed, ACCEPT)
@@ -134,18 +112,3 @@ def brought_to_payment(deployed: Deployment) -> Case:
         lambda: deployed.rows("SELECT 1 FROM effects WHERE thread_id = %s", case.thread_id), "the bank is told to pay"
     )
     return case
-
-
-def kill_postgres(url: str, how: signal.Signals = signal.SIGKILL) -> None:
-    with psycopg.connect(url) as conn:
-        server = psutil.Process(conn.info.backend_pid).parent()
-    assert server is not None
-    server.send_signal(how)
-    psutil.wait_procs([server], timeout=SOON_S)
-
-
-def unless_up(deployed: Deployment) -> httpx.Response | None:
-    """The API's answer if it is that its database is away."""
-    response = deployed.client.get("/threads")
-    assert response.status_code in (200, 503), response.text
-    return response if response.status_code == 503 else None
