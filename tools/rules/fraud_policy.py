@@ -5,8 +5,8 @@ several weak signals add up, one strong one suffices, no scorer can take away wh
 says nothing changes nothing.
 
 The thresholds of 2026-01 were set on simulated weeks that no model was trained on (tests/bench/bench_fraud.py, the
-learned scorer with the rules): `hold` where fewer than one innocent payment in a hundred is held, `block` where fewer than one
-in ten thousand is blocked.
+learned scorer with the rules): `hold` where fewer than one innocent payment in a hundred is held, `block` where fewer
+than one in ten thousand is blocked.
 """
 
 from collections.abc import Sequence
