@@ -71,7 +71,7 @@ class StrictBodyRoute(APIRoute):
             return handle
 
         async def handle_strict_body(request: Request) -> Response:
-            return await handle(await _with_strict_body(request))
+            return await handle(await with_strict_body(request))
 
         return handle_strict_body
 
@@ -101,7 +101,7 @@ class _StrictRequest(Request):
         return self.strict_json
 
 
-async def _with_strict_body(request: Request) -> Request:
+async def with_strict_body(request: Request) -> Request:
     strict = _StrictRequest(request.scope, request.receive)
     if raw := await strict.body():
         media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()

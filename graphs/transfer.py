@@ -6,7 +6,6 @@ intake → identity → (limits, payee, sanctions, fraud) → decision → hold 
 The amount is set aside before anybody is asked, so that it cannot leave meanwhile. Gate nodes ask and do nothing else.
 """
 
-import asyncio
 from collections.abc import Callable
 from typing import Any, Literal, TypedDict
 
@@ -15,9 +14,10 @@ from langgraph.runtime import Runtime
 
 from db.errors import BankRefused
 from graphs.workflow import Workflow
-from tools import case_records, payment_effects, payment_facts, payment_reviews, payments, transfer_letters
-from tools import fraud as fraud_scoring
+from tools import payment_checks, payment_effects, payment_facts, payment_reviews, payments, transfer_letters
+from tools.case_records import answered_review, send_letter
 from tools.context import Context
+from tools.fraud import score_payment
 from tools.payment_request import PaymentRequest
 from tools.payment_reviews import BanksWord, FraudVerdict, ReleaseAnswer
 from tools.payments import Standing
@@ -62,29 +62,23 @@ async def intake(state: State, runtime: Runtime[Context]) -> State:
 
 async def identity(state: State, runtime: Runtime[Context]) -> State:
     """Who pays, whose account it is, who is paid."""
-    return {"identity": await payment_facts.identify(runtime.context, state)}
+    return {"identity": await payment_checks.identify(runtime.context, state)}
 
 
 async def limits(state: State, runtime: Runtime[Context]) -> State:
-    found = await payment_facts.check_limits(runtime.context, state)
-    await payments.store_check(runtime.context, "limits", found["version"], found)
-    return {"limits": found}
+    return {"limits": await payment_checks.check_limits(runtime.context, state)}
 
 
 async def payee_checks(state: State, runtime: Runtime[Context]) -> State:
-    found = await payment_facts.check_payee(runtime.context, state)
-    await payments.store_check(runtime.context, "payee", found["version"], found)
-    return {"payee": found}
+    return {"payee": await payment_checks.check_payee(runtime.context, state)}
 
 
 async def sanctions(state: State, runtime: Runtime[Context]) -> State:
-    found = await asyncio.to_thread(payment_facts.screen, runtime.context, state)
-    await payments.store_check(runtime.context, "sanctions", found["version"], found)
-    return {"sanctions": found}
+    return {"sanctions": await payment_checks.screen(runtime.context, state)}
 
 
 async def fraud(state: State, runtime: Runtime[Context]) -> State:
-    return {"fraud": await fraud_scoring.score_payment(runtime.context, payment_facts.judged_payment(state))}
+    return {"fraud": await score_payment(runtime.context, payment_facts.judged_payment(state))}
 
 
 async def decision(state: State, runtime: Runtime[Context]) -> State:
@@ -126,9 +120,10 @@ async def release(state: State, runtime: Runtime[Context]) -> State:
 
 async def released(state: State, runtime: Runtime[Context]) -> State:
     """Who answered, since a second release is another person's."""
-    answered = await case_records.answered_review(runtime.context, "release")
-    by: State = {"release": state["release"] | {"by": answered.answered_by}}
-    return by | _unless_released(state["release"], answered.status)
+    answered = await answered_review(runtime.context, "release")
+    if (reason := payment_reviews.refusal_by(state["release"], answered)) is not None:
+        return _refused(reason)
+    return {"release": state["release"] | {"by": answered.answered_by}}
 
 
 async def second_release(state: State, runtime: Runtime[Context]) -> State:
@@ -137,8 +132,9 @@ async def second_release(state: State, runtime: Runtime[Context]) -> State:
 
 
 async def second_released(state: State, runtime: Runtime[Context]) -> State:
-    answered = await case_records.answered_review(runtime.context, "second_release")
-    return _unless_released(state["second_release"], answered.status)
+    answered = await answered_review(runtime.context, "second_release")
+    reason = payment_reviews.refusal_by(state["second_release"], answered)
+    return {} if reason is None else _refused(reason)
 
 
 async def capture(state: State, runtime: Runtime[Context]) -> State:
@@ -150,12 +146,8 @@ async def capture(state: State, runtime: Runtime[Context]) -> State:
 
 
 async def settlement(state: State, runtime: Runtime[Context]) -> State:
+    """Asked again, as the return window, once the transfer is settled."""
     word = ask(payment_reviews.settlement(state, runtime.context.now()), BanksWord)
-    return {"settlement": state["settlement"] | {"told": word.model_dump()}}
-
-
-async def return_window(state: State, runtime: Runtime[Context]) -> State:
-    word = ask(payment_reviews.return_window(state, runtime.context.now()), BanksWord)
     return {"settlement": state["settlement"] | {"told": word.model_dump()}}
 
 
@@ -165,7 +157,7 @@ async def settle(state: State, runtime: Runtime[Context]) -> State:
     found = await payment_effects.settlement(context, state)
     if found["status"] != "settled":
         return {"settlement": found}
-    await case_records.send_letter(context, transfer_letters.receipt(state, context.now().date()))
+    await send_letter(context, transfer_letters.receipt(state, context.now().date()))
     if found["is_final"] or state.get("settlement", {}).get("told", {}).get("final"):
         return {"settlement": found, "outcome": "settled"}
     return {"settlement": found}
@@ -174,7 +166,7 @@ async def settle(state: State, runtime: Runtime[Context]) -> State:
 async def returned(state: State, runtime: Runtime[Context]) -> State:
     """The money is back: the bank books it back before it says so."""
     context = runtime.context
-    await case_records.send_letter(context, transfer_letters.returned(state, context.now().date()))
+    await send_letter(context, transfer_letters.returned(state, context.now().date()))
     return {"outcome": state["settlement"]["status"]}
 
 
@@ -186,7 +178,7 @@ async def void(state: State, runtime: Runtime[Context]) -> State:
 async def refusal(state: State, runtime: Runtime[Context]) -> State:
     context, reasons = runtime.context, state["refused_for"]
     if state["identity"]["payer"] is not None:
-        await case_records.send_letter(context, transfer_letters.refusal(state, reasons, context.now().date()))
+        await send_letter(context, transfer_letters.refusal(state, reasons, context.now().date()))
     await payments.stand(context, Standing("refused", reasons=reasons))
     return {"outcome": "refused"}
 
@@ -202,10 +194,6 @@ def after_hold(state: State) -> str:
 
 def after_fraud_verdict(state: State) -> str:
     return "release" if state["decision"]["approvals"] else "capture"
-
-
-def after_release(state: State) -> str:
-    return "second_release" if state["decision"]["approvals"] > 1 else "capture"
 
 
 def after_settle(state: State) -> str:
@@ -224,21 +212,13 @@ def build() -> StateGraph[State, Context, State, State]:
     for name, node in NODES.items():
         graph.add_node(name, node)
     graph.add_edge(START, "intake")
-    graph.add_edge("intake", "identity")
     graph.add_conditional_edges("identity", after_identity, [*CHECKS, "decision"])
     graph.add_edge(list(CHECKS), "decision")
     for name, (refused, onwards, ways) in FORKS.items():
         graph.add_conditional_edges(name, unless_refused(refused, onwards), [refused, *ways])
-    graph.add_edge("open_fraud_case", "fraud_case")
-    graph.add_edge("fraud_case", "fraud_verdict")
-    graph.add_edge("release", "released")
-    graph.add_edge("second_release", "second_released")
-    graph.add_edge("settlement", "settle")
-    graph.add_edge("return_window", "settle")
+    for name, onwards_to in AFTER.items():
+        graph.add_edge(name, onwards_to)
     graph.add_conditional_edges("settle", after_settle, ["settlement", "return_window", "returned", END])
-    graph.add_edge("void", "refusal")
-    graph.add_edge("refusal", END)
-    graph.add_edge("returned", END)
     return graph
 
 
@@ -250,19 +230,25 @@ def _refused_by_the_bank(exc: BankRefused) -> State:
     return _refused(Reason(exc.code, f"The bank refused: {exc.detail.rstrip('.')}"))
 
 
-def _unless_released(answer: dict[str, Any], status: str) -> State:
-    if answer["verdict"] == "release":
-        return {}
-    if status == "expired":
-        return _refused(Reason("review_expired", "Nobody released the transfer in time"))
-    return _refused(Reason("refused_by_operator", "A person reviewed the transfer and did not release it"))
-
-
+AFTER = {
+    "intake": "identity",
+    "open_fraud_case": "fraud_case",
+    "fraud_case": "fraud_verdict",
+    "release": "released",
+    "second_release": "second_released",
+    **dict.fromkeys(("settlement", "return_window"), "settle"),
+    "void": "refusal",
+    **dict.fromkeys(("refusal", "returned"), END),
+}
 FORKS: dict[str, tuple[str, Callable[[State], str], tuple[str, ...]]] = {
     "decision": ("refusal", lambda _: "hold", ("hold",)),
     "hold": ("refusal", after_hold, ("open_fraud_case", "release", "capture")),
     "fraud_verdict": ("void", after_fraud_verdict, ("release", "capture")),
-    "released": ("void", after_release, ("second_release", "capture")),
+    "released": (
+        "void",
+        lambda s: "second_release" if s["decision"]["approvals"] > 1 else "capture",
+        ("second_release", "capture"),
+    ),
     "second_released": ("void", lambda _: "capture", ("capture",)),
     "capture": ("void", lambda _: "settle", ("settle",)),
 }
@@ -287,7 +273,7 @@ NODES = {
     "capture": capture,
     "settle": settle,
     "settlement": settlement,
-    "return_window": return_window,
+    "return_window": settlement,
     "returned": returned,
     "void": void,
     "refusal": refusal,
@@ -309,13 +295,8 @@ WORKFLOW = Workflow(
         "sanctions_agent": "sanctions-agent",
         "fraud_agent": "fraud-agent",
         "decision": "policy-agent",
-        "hold": "settlement-agent",
         "open_fraud_case": "fraud-agent",
-        "capture": "settlement-agent",
-        "void": "settlement-agent",
-        "settle": "settlement-agent",
-        "refusal": "settlement-agent",
-        "returned": "settlement-agent",
+        **dict.fromkeys(("hold", "capture", "void", "settle", "refusal", "returned"), "settlement-agent"),
     },
     check=payment_facts.payment_is_possible,
 )

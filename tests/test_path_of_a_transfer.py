@@ -25,15 +25,24 @@ TUTORIAL: dict[str, Any] = {
 }
 RELEASE = {"verdict": "release", "note": "called the customer back"}
 REFUSE = {"verdict": "refuse", "note": "the customer did not order it"}
-ENDED = ("settled", "refused", "rejected", "returned")
+SIGNING_KEY = b"what the bank signs its events with"
+SECRET = f"whsec_{base64.b64encode(SIGNING_KEY).decode()}"
 
 
 @pytest.fixture(scope="module")
 def countersign(module_database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """A bank that settles fast, and a janitor that looks often."""
-    home = tmp_path_factory.mktemp("home")
-    pace = {"COUNTERSIGN_SANDBOX_SETTLEMENT_S": "0.3", "COUNTERSIGN_STALLED_AFTER_S": "6"}
-    with service(module_database_url, home, **pace) as served:
+    """A bank that settles fast and tells us so, and a janitor that looks often. The learned fraud scorer minds large
+    transfers at night, so what waits for whom would depend on the hour: rules alone decide."""
+    environment = {
+        "COUNTERSIGN_FRAUD_MODEL": "off",
+        "BANKING_WEBHOOK_SECRET": SECRET,
+        "COUNTERSIGN_RETURN_WINDOW_S": "1.2",
+        "COUNTERSIGN_SANDBOX_SETTLEMENT_S": "0.3",
+        "COUNTERSIGN_STALLED_AFTER_S": "6",
+    }
+    with service(module_database_url, tmp_path_factory.mktemp("home"), **environment) as served:
+        listening = {"url": f"{served.url}/bank/events", "secret": SECRET}
+        served.bank().put("/webhook-endpoint", json=listening).raise_for_status()
         yield served
 
 
@@ -403,12 +412,13 @@ def test_transfer_that_its_fraud_case_blocks_gives_the_money_back_and_warns_nobo
 
 
 def suspected(countersign: Service, agent: httpx.Client) -> tuple[str, str, dict[str, Any]]:
-    """A transfer after ten others within the hour: its payer and thread, and the analyst's review of it."""
+    """A transfer after six others within the hour: its payer and thread, and the analyst's review of it. Its payee is
+    nobody else's in these tests: a fraud that is found speaks against all payments to the same."""
     payer = new_payer(countersign)
     with bank_sql(countersign) as conn:
-        for _ in range(10):
+        for _ in range(6):
             book(conn, payer, "BANK-CASH-USD", 10_00, "10 minutes")
-    told = asked(agent, wanted(payer))
+    told = asked(agent, wanted(payer, destination_account="ACC009", creditor_name="Łukasz Nowak"))
     assert told["status"] == "waiting_for_fraud_review", told
     thread_id = thread_of(agent, told)
     analyst, deadline = countersign.client("analyst"), time.monotonic() + 20
@@ -506,10 +516,9 @@ def test_forged_event_is_refused_and_not_stored(countersign: Service, forged: st
 
 def tell(served: Service, event: dict[str, Any], event_id: str, forged: str = "nothing") -> httpx.Response:
     """As the bank tells, with its key."""
-    secret = (served.home / "sandbox.webhook").read_text()
     at = str(int(time.time()) - (3600 if forged == "timestamp" else 0))
     body = json.dumps(event).encode()
-    key = b"another" if forged == "signature" else base64.b64decode(secret.removeprefix("whsec_"))
+    key = b"another" if forged == "signature" else SIGNING_KEY
     signature = base64.b64encode(hmac.digest(key, f"{event_id}.{at}.".encode() + body, hashlib.sha256)).decode()
     return httpx.post(
         f"{served.url}/bank/events",

@@ -1,15 +1,18 @@
 """What a transfer asks of people, of its fraud case and of the bank: the questions, and the forms of their answers."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from db.actor import Role
 from db.reviews import BANK, FRAUD_REVIEW, Question
 from tools import payment_facts
+from tools.case_records import AnsweredReview
 from tools.payment_effects import State
+from tools.rules.transfer_policy import Reason
 
 REVIEW_DAYS = 3
 """For each of two people; with the fraud case's days they end before the hold does."""
@@ -82,19 +85,22 @@ def second_release(state: State, now: datetime) -> Question:
     )
 
 
+def refusal_by(answer: Mapping[str, Any], answered: AnsweredReview) -> Reason | None:
+    """Why an operator's answer, or their silence, refuses the transfer; None: it releases it."""
+    if answer["verdict"] == "release":
+        return None
+    if answered.status == "expired":
+        return Reason("review_expired", "Nobody released the transfer in time")
+    return Reason("refused_by_operator", "A person reviewed the transfer and did not release it")
+
+
 def settlement(state: State, now: datetime) -> Question:
-    return _to_the_bank("settlement", "What became of this transfer?", state, now)
-
-
-def return_window(state: State, now: datetime) -> Question:
-    return _to_the_bank("return_window", "Does this transfer stay settled?", state, now)
-
-
-def _to_the_bank(kind: str, question: str, state: State, now: datetime) -> Question:
+    """What the bank is asked once the transfer is made, and again, as the return window, once it is settled."""
+    is_settled = state["settlement"]["status"] == "settled"
     return Question(
-        kind=kind,
+        kind="return_window" if is_settled else "settlement",
         role=BANK,
-        question=question,
+        question="Does this transfer stay settled?" if is_settled else "What became of this transfer?",
         facts={"settlement": state["settlement"]},
         payload=payment_facts.payload(state) | {"transfer_id": state["capture"]["transfer_id"]},
         due_at=now + timedelta(seconds=FIRST_LOOK_S),

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
 from api.auth import Caller, TheEngine
+from api.busy_route import BusyRoute
 from api.errors import responses
 from api.idempotent import OptionalKey
 from api.protocol import acceptance, run_responses
@@ -34,10 +35,13 @@ LastEventId = Annotated[str | None, Header(description="the last id seen: what f
 
 def router() -> APIRouter:
     routes = APIRouter(tags=["runs"], responses=PROBLEMS, route_class=StrictBodyRoute)
-    _on_threads(routes)
-    _of_their_own(routes)
+    busy = APIRouter(tags=["runs"], responses=PROBLEMS, route_class=BusyRoute)
+    _on_threads(busy)
+    _of_their_own(busy)
+    _batch(routes)
     _read(routes)
     _follow(routes)
+    routes.routes[:0] = busy.routes
     return routes
 
 
@@ -52,7 +56,7 @@ def _on_threads(routes: APIRouter) -> None:
         idempotency_key: OptionalKey = None,
     ) -> Response:
         """Accepted, to be run in the background. With an `Idempotency-Key`, the same key gets the same run."""
-        asked = acceptance.Request(actor, thread_id, body, request.url.path, idempotency_key)
+        asked = acceptance.Request(actor, thread_id, body, request.scope["path"], idempotency_key)
         return run_responses.accepted(await acceptance.accept(engine, asked))
 
     @routes.post("/threads/{thread_id}/runs/wait", response_class=Response, responses=VALUES)
@@ -65,7 +69,7 @@ def _on_threads(routes: APIRouter) -> None:
         idempotency_key: OptionalKey = None,
     ) -> Response:
         """What the run comes to. A long one is answered after blanks, which keep the connection open."""
-        asked = acceptance.Request(actor, thread_id, body, request.url.path, idempotency_key, told=False)
+        asked = acceptance.Request(actor, thread_id, body, request.scope["path"], idempotency_key, told=False)
         return await run_responses.waited_for(engine, asked)
 
     @routes.post("/threads/{thread_id}/runs/stream", response_class=StreamingResponse, responses=STREAM)
@@ -78,7 +82,7 @@ def _on_threads(routes: APIRouter) -> None:
         idempotency_key: OptionalKey = None,
     ) -> Response:
         """The run's events as they come. A client that was cut off goes on from the last id it saw at `Location`."""
-        asked = acceptance.Request(actor, thread_id, body, request.url.path, idempotency_key)
+        asked = acceptance.Request(actor, thread_id, body, request.scope["path"], idempotency_key)
         return await run_responses.streamed(engine, asked)
 
 
@@ -87,28 +91,30 @@ def _of_their_own(routes: APIRouter) -> None:
     async def create_stateless_run(
         body: StatelessRunBody, request: Request, actor: Caller, engine: TheEngine, idempotency_key: OptionalKey = None
     ) -> Response:
-        asked = acceptance.Request(actor, None, body, request.url.path, idempotency_key)
+        asked = acceptance.Request(actor, None, body, request.scope["path"], idempotency_key)
         return run_responses.accepted(await acceptance.accept(engine, asked))
 
     @routes.post("/runs/wait", response_class=Response, responses=VALUES)
     async def wait_for_stateless_run(
         body: StatelessRunBody, request: Request, actor: Caller, engine: TheEngine, idempotency_key: OptionalKey = None
     ) -> Response:
-        asked = acceptance.Request(actor, None, body, request.url.path, idempotency_key, told=False)
+        asked = acceptance.Request(actor, None, body, request.scope["path"], idempotency_key, told=False)
         return await run_responses.waited_for(engine, asked)
 
     @routes.post("/runs/stream", response_class=StreamingResponse, responses=STREAM)
     async def stream_stateless_run(
         body: StatelessRunBody, request: Request, actor: Caller, engine: TheEngine, idempotency_key: OptionalKey = None
     ) -> Response:
-        asked = acceptance.Request(actor, None, body, request.url.path, idempotency_key)
+        asked = acceptance.Request(actor, None, body, request.scope["path"], idempotency_key)
         return await run_responses.streamed(engine, asked)
 
+
+def _batch(routes: APIRouter) -> None:
     @routes.post("/runs/batch", response_model=list[RunView])
     async def create_runs(body: Batch, request: Request, actor: Caller, engine: TheEngine) -> Response:
         """Each run is accepted or refused for itself; the first that is refused is the answer."""
         accepted = [
-            await acceptance.accept(engine, acceptance.Request(actor, one.thread_id, one, request.url.path))
+            await acceptance.accept(engine, acceptance.Request(actor, one.thread_id, one, request.scope["path"]))
             for one in body
         ]
         return Response(encoded(accepted), media_type="application/json")

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Header, Query, Response
 
 from api.auth import Caller, TheEngine, require
 from api.bootstrap import Engine
+from api.busy_route import BusyRoute
 from api.errors import responses
 from api.protocol import thread_acts
 from api.protocol.edits import write_supersteps
@@ -41,15 +42,18 @@ _STATE_FIELDS = frozenset({"values", "interrupts"})
 
 
 def router() -> APIRouter:
-    routes = APIRouter(
-        prefix="/threads", tags=["threads"], responses=responses(401, 403, 422, 503), route_class=StrictBodyRoute
+    create, routes = (
+        APIRouter(prefix="/threads", tags=["threads"], responses=responses(401, 403, 422, 503), route_class=route_class)
+        for route_class in (BusyRoute, StrictBodyRoute)
     )
+    _create_route(create)
     _many(routes)
     _one(routes)
+    routes.routes[:0] = create.routes
     return routes
 
 
-def _many(routes: APIRouter) -> None:
+def _create_route(routes: APIRouter) -> None:
     @routes.post("", response_model=ThreadView, responses=responses(400, 404, 409))
     async def create_thread(body: NewThreadBody, actor: Caller, engine: TheEngine) -> Response:
         """A thread of one's own, with an id of one's own if wanted. `supersteps` are for operators."""
@@ -62,6 +66,8 @@ def _many(routes: APIRouter) -> None:
                 thread = await threads.get(conn, actor, thread.thread_id)
         return json_response(await view(engine, thread))
 
+
+def _many(routes: APIRouter) -> None:
     @routes.post("/search", response_model=list[FoundThread], responses=responses(400))
     async def search_threads(body: ThreadSearchBody, actor: Caller, engine: TheEngine) -> Response:
         """The threads one may see that match, the newest first unless sorted otherwise."""

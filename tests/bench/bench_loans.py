@@ -28,7 +28,7 @@ from graphs.loan_origination import WORKFLOW
 from tests.bench.http_client import Connection
 from tests.bench.measure import HEAD, Drive, Meter, Opened, Sample, Variant, compare, database
 from tests.bench.served import cpu_of, over_http
-from tests.service import Service, service
+from tests.service import Service, spawned_service
 from tests.test_path_of_a_loan import APPLICATION
 from tools.bank import Bank
 from tools.context import Context
@@ -44,7 +44,7 @@ async def bench_loans(server_url: str, home: Path, at: list[int], seconds: float
     print(f"\nCases of loan_origination\n\n{HEAD}")
     async with database(server_url, "bench_loans") as url:
         migrate(url)
-        with service(url, home) as served:
+        with spawned_service(url, home) as served:
             async with open_pool(url, max_size=POOL_SIZE) as pool:
                 bank = _bank(served)
                 variants = _variants(served, pool, bank)

@@ -286,11 +286,12 @@ async def test_a_run_that_was_started_again_stops_at_its_next_step_and_stores_no
     assert (await engine.stored(neighbour)).checkpoint["channel_values"]["path"] == ["begin", "undisturbed", "after"]
 
 
-async def test_state_that_postgresql_refuses_fails_its_own_run_only(engine: Engine) -> None:
+@pytest.mark.parametrize("unfit", ["\x00", float("nan")], ids=["NUL", "NaN"])
+async def test_state_that_postgresql_refuses_fails_its_own_run_only(engine: Engine, unfit: Any) -> None:
     fences = await begun(engine.pool, 4)
 
     async def spoils(state: State) -> State:
-        return {"note": "\x00" if state["note"] == "0" else "fine"}
+        return {"note": unfit if state["note"] == "0" else "fine"}
 
     graph = engine.graph(only=spoils)
     runs = (engine.run(graph, fence, {"note": str(n)}) for n, fence in enumerate(fences))
