@@ -56,12 +56,10 @@ class State(TypedDict, total=False):
 
 
 async def intake(state: State, runtime: Runtime[Context]) -> State:
-    """The transfer in minor units, stored."""
     return {"transfer": await payment_facts.receive(runtime.context, state["request"])}
 
 
 async def identity(state: State, runtime: Runtime[Context]) -> State:
-    """Who pays, whose account it is, who is paid."""
     return {"identity": await payment_checks.identify(runtime.context, state)}
 
 
