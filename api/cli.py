@@ -133,7 +133,7 @@ def apply_migrations() -> None:
 def demo(
     yes: Annotated[bool, typer.Option("--yes", help="answers every question with yes; for scripts")] = False,
 ) -> None:
-    """Three real loan applications, from request to letter, with everything started for them."""
+    """Three real loan applications and two transfers, from request to letter, with everything started for them."""
     from api.commands.demo import run_demo
 
     if not run_demo(Settings(), yes=yes):
