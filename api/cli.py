@@ -16,9 +16,11 @@ import uvicorn
 import uvloop
 from pydantic import ValidationError
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from api import launcher
+from api.commands.fraud import fraud_app
 from api.commands.records import audit_app, keys_app
 from api.settings import Settings
 from db.errors import CountersignError, InvalidInput
@@ -38,6 +40,7 @@ app = typer.Typer(
 )
 app.add_typer(keys_app, name="keys")
 app.add_typer(audit_app, name="audit")
+app.add_typer(fraud_app, name="fraud")
 out = Console()
 
 
@@ -232,7 +235,7 @@ def _log_to_stderr(settings: Settings) -> None:
 
 
 def _stop(reason: str) -> NoReturn:
-    Console(stderr=True).print(f"[bold red]countersign:[/] {reason}", highlight=False)
+    Console(stderr=True).print(f"[bold red]countersign:[/] {escape(reason)}", highlight=False)
     raise SystemExit(1)
 
 
