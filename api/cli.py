@@ -22,6 +22,7 @@ from rich.table import Table
 from api import launcher
 from api.commands.fraud import fraud_app
 from api.commands.records import audit_app, keys_app
+from api.commands.scorecard import scorecard_app
 from api.settings import Settings
 from db.errors import CountersignError, InvalidInput
 from db.migrate import check_schema, migrate
@@ -41,6 +42,7 @@ app = typer.Typer(
 app.add_typer(keys_app, name="keys")
 app.add_typer(audit_app, name="audit")
 app.add_typer(fraud_app, name="fraud")
+app.add_typer(scorecard_app, name="scorecard")
 out = Console()
 
 
