@@ -9,7 +9,8 @@ import numpy as np
 from tools.modelling.credit_file import Column, Numbers, Texts
 
 Array = Any
-FINE = 20
+FINE_MAX = 40
+ROWS_PER_BIN = 40
 SHARE_MIN, ROWS_MIN = 0.01, 10
 SMOOTH = 3.0
 """The steps of one attribute share the freedom of so many flags, however finely it is cut."""
@@ -78,7 +79,8 @@ def _cuts(known: Array, rows: int) -> Sequence[int]:
     if not len(known):
         return []
     enough = max(ROWS_MIN, SHARE_MIN * rows)
-    wanted = np.unique(known[[min(len(known) - 1, -(-len(known) * part // FINE)) for part in range(1, FINE)]])
+    fine = min(FINE_MAX, rows // ROWS_PER_BIN)
+    wanted = np.unique(known[[min(len(known) - 1, -(-len(known) * part // fine)) for part in range(1, fine)]])
     cuts: list[int] = []
     begun = 0
     for cut in wanted.tolist():

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-BINS_MAX = 10
-LOSS_PER_BIN = 0.3
+BINS_MAX = 12
+LOSS_PER_BIN = 0.1
 """A further bin must be worth so much deviance (weighted squares of log-odds)."""
 
 

@@ -52,7 +52,11 @@ _GERMAN_REASONS: Mapping[str, str] = {
     "number_of_people_being_liable_to_provide_maintenance_for": "Number of persons maintained",
     "telephone": "Telephone not registered in own name",
 }
-GERMAN_PLAN = Plan("german-credit", reasons=_GERMAN_REASONS)
+GERMAN_PLAN = Plan(
+    "german-credit",
+    monotone={"duration_in_month": -1, "installment_rate_in_percentage_of_disposable_income": -1},
+    reasons=_GERMAN_REASONS,
+)
 
 
 class DataMissing(Exception):

@@ -40,7 +40,7 @@ def scorecard_html(built: Built, table: CreditTable) -> str:
     title = escape(built.trained.version)
     body = "\n".join(parts)
     return (
-        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>Scorecard {title}</title>'
+        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"/><title>Scorecard {title}</title>'
         f"<style>{STYLE}</style></head><body>\n{body}\n</body></html>\n"
     )
 
@@ -51,8 +51,8 @@ def _head(built: Built) -> Iterator[str]:
     yield f"<h1>Scorecard {escape(document.version)}</h1>"
     yield (
         f"<p>Trained on {escape(origin.source)}: {origin.rows:,} rows, {origin.bads:,} of them bad "
-        f"({escape(origin.target)} = {escape(origin.bad)}).<br>"
-        f'<span class="dim">SHA-256 {origin.sha256}<br>{escape(origin.method)}<br>'
+        f"({escape(origin.target)} = {escape(origin.bad)}).<br/>"
+        f'<span class="dim">SHA-256 {origin.sha256}<br/>{escape(origin.method)}<br/>'
         f"not scored: {escape(', '.join(origin.left_out)) or 'nothing was left out'}</span></p>"
     )
     yield (
