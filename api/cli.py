@@ -21,6 +21,7 @@ from rich.table import Table
 
 from api import launcher
 from api.commands.fraud import fraud_app
+from api.commands.policy import policy_app
 from api.commands.records import audit_app, keys_app
 from api.commands.scorecard import scorecard_app
 from api.settings import Settings
@@ -42,6 +43,7 @@ app = typer.Typer(
 app.add_typer(keys_app, name="keys")
 app.add_typer(audit_app, name="audit")
 app.add_typer(fraud_app, name="fraud")
+app.add_typer(policy_app, name="policy")
 app.add_typer(scorecard_app, name="scorecard")
 out = Console()
 
