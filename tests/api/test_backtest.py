@@ -63,7 +63,7 @@ def test_another_policy_is_compared_with_what_was_decided(decided: str, tmp_path
     assert "3 applications under policy 2025-07, scorecard 2026-01" in said
     (total,) = [line.split() for line in said.splitlines() if line.startswith("all")]
     # 1 % of 12,000 in band A and 2 % in band B go bad, and 60 % of that is lost.
-    assert total[1:] == "3 66.7 % 66.7 % 33.3 % 33.3 % 0 0 216.00 216.00".split()
+    assert total[1:] == ["3", "66.7", "%", "66.7", "%", "33.3", "%", "33.3", "%", "0", "0", "216.00", "216.00"]
     with rows.open() as file:
         assert [row["outcome_before"] for row in csv.DictReader(file)] == ["approve", "approve", "refer"]
 
