@@ -26,11 +26,26 @@ from api.protocol import (
     thread_streams,
 )
 from api.protocol import threads as sdk_threads
-from api.routes import agents, health, keys, lending, reviews, threads, webhooks, workflows
+from api.routes import (
+    agents,
+    bank_events,
+    fraud,
+    health,
+    keys,
+    lending,
+    payments,
+    reviews,
+    servicing,
+    threads,
+    webhooks,
+    workflows,
+)
 from api.settings import Settings
 from api.strict import LimitedBody
 
-OUR_ROUTES = (workflows, threads, reviews, lending, agents, keys, webhooks, health)
+OUR_ROUTES = (
+    workflows, threads, reviews, lending, servicing, payments, fraud, agents, bank_events, keys, webhooks, health,
+)  # fmt: skip
 SDK_ROUTES = (runs, sdk_threads, thread_states, run_control, assistants, store, crons, info)
 """The busiest first, for a request is matched with one route after the other."""
 STREAM_ROUTES = (thread_streams, thread_protocol, thread_sockets)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from api.catalogue import all_served
+from api.daily import Daily
 from api.driver import Driver, Surroundings
 from api.expiry import Expiry
 from api.graph_factory import Backing
@@ -14,11 +15,13 @@ from api.protocol.cron_runs import Clockwork
 from api.results import Results
 from api.serving import Served
 from api.settings import Settings
+from api.settlement import Settlements
 from api.webhooks.deliverer import Deliverer
 from api.webhooks.destinations import Destinations
 from api.worker import Worker, drive
 from db import threads
 from db.changes import Changes
+from db.errors import CountersignError
 from db.events import EventFeed
 from db.grouping import Grouped
 from db.journal import Journal
@@ -31,6 +34,9 @@ from db.tenant_checkpoints import TenantCheckpoints
 from db.threads import NewThread, Thread
 from tools.bank import Bank
 from tools.letter_facts import DEMO_CREDITOR
+from tools.rules import fraud_model as fraud_models
+from tools.rules.fraud_model import FraudModel
+from tools.screening import screening_index
 
 EDITS_AT_ONCE = 2
 """States written by hand at one time: each takes two connections."""
@@ -53,6 +59,7 @@ class Engine:
     editing: asyncio.Semaphore
     results: Results
     destinations: Destinations
+    settlements: Settlements
     new_threads: Grouped[NewThread, Thread | None]
 
 
@@ -84,10 +91,16 @@ async def open_engine(settings: Settings, database_url: str) -> AsyncIterator[En
 
         stalled_after_s = settings.stalled_after_s
         queue = await stack.enter_async_context(Queue(database_url, drive_run, stalled_after_s=stalled_after_s))
-        around = Surroundings(pool, journal, saver, queue, bank, DEMO_CREDITOR, served, results, deliverer)
+        screening, model, home = screening_index(settings.sanctions_list), fraud_model(settings), settings.tenant
+        around = Surroundings(
+            pool, journal, saver, queue, bank, DEMO_CREDITOR, served, results, deliverer, home, screening, model
+        )
         driver = Driver(around)
         clockwork = Clockwork(pool, queue, served)
-        chores = (clockwork.start_due, Expiry(pool, saver, served).sweep, deliverer.look)
+        daily = Daily(pool, served, settings.daily_at)
+        settlements = Settlements(pool, bank, settings.return_window_s)
+        sweep = Expiry(pool, saver, served).sweep
+        chores = (clockwork.start_due, daily.start_due, sweep, deliverer.look, settlements.look)
         worker = Worker(pool, queue, driver, chores, stalled_after_s / 6)
         yield Engine(
             settings=settings,
@@ -103,8 +116,20 @@ async def open_engine(settings: Settings, database_url: str) -> AsyncIterator[En
             editing=asyncio.Semaphore(EDITS_AT_ONCE),
             results=results,
             destinations=destinations,
+            settlements=settlements,
             new_threads=Grouped(create_each),
         )
+
+
+def fraud_model(settings: Settings) -> FraudModel | None:
+    """Raises CountersignError if what is configured is no model."""
+    path = settings.fraud_model
+    if path is None or str(path) == "off":
+        return None if path else fraud_models.shipped()
+    try:
+        return fraud_models.load(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as exc:
+        raise CountersignError(f"COUNTERSIGN_FRAUD_MODEL: {path} is no model: {exc}") from exc
 
 
 def _bank(settings: Settings) -> Bank:

@@ -1,6 +1,7 @@
 """`countersign`: starts the processes, applies migrations, makes keys, runs the demo."""
 
 import asyncio
+import gc
 import io
 import logging
 import os
@@ -8,6 +9,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -24,6 +26,7 @@ from api.commands.fraud import fraud_app
 from api.commands.policy import policy_app
 from api.commands.records import audit_app, keys_app
 from api.commands.scorecard import scorecard_app
+from api.commands.servicing import servicing_app
 from api.settings import Settings
 from db.errors import CountersignError, InvalidInput
 from db.migrate import check_schema, migrate
@@ -45,6 +48,7 @@ app.add_typer(audit_app, name="audit")
 app.add_typer(fraud_app, name="fraud")
 app.add_typer(policy_app, name="policy")
 app.add_typer(scorecard_app, name="scorecard")
+app.add_typer(servicing_app, name="servicing")
 out = Console()
 
 
@@ -152,7 +156,8 @@ def apply_for_loans(
 ) -> None:
     """Has a file of loan applications decided; ends with 0 if every line was."""
     from api.commands.application_file import EXAMPLE
-    from api.commands.apply import Job, run_file
+    from api.commands.apply import run_file
+    from api.commands.bulk import Job
 
     if example:
         print(EXAMPLE, end="")
@@ -160,6 +165,28 @@ def apply_for_loans(
     if file is None:
         raise InvalidInput("FILE", "is missing; `countersign apply --example` prints one that works")
     if not run_file(Settings(), Job(file, out_file, url, key)):
+        raise typer.Exit(1)
+
+
+@app.command()
+def reconcile(
+    since: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="default: a week ago")] = None,
+    tenant: Annotated[str | None, typer.Option(help="default: COUNTERSIGN_TENANT")] = None,
+    grace_s: Annotated[
+        int, typer.Option("--grace", min=0, max=86_400, help="seconds that what was begun may be under way")
+    ] = 60,
+    wait_s: Annotated[float, typer.Option("--wait", min=1, help="seconds to wait for a worker to compare")] = 300,
+) -> None:
+    """Compares our books with the bank's; ends with 0 if they agree, 1 if not, 2 if that could not be found out."""
+    from api.commands.reconcile import Wanted, run_reconciliation
+
+    settings = Settings()
+    wanted = Wanted(tenant or settings.tenant, None if since is None else since.date(), grace_s, wait_s)
+    try:
+        agree = run_reconciliation(settings, wanted)
+    except CountersignError as exc:
+        _stop(str(exc), 2)
+    if not agree:
         raise typer.Exit(1)
 
 
@@ -200,6 +227,7 @@ async def _work(settings: Settings, url: str, *, with_parent: bool) -> None:
     from api.bootstrap import open_engine
 
     async with open_engine(settings, url) as engine:
+        gc.freeze()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, engine.worker.stop)
@@ -238,9 +266,9 @@ def _log_to_stderr(settings: Settings) -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
 
 
-def _stop(reason: str) -> NoReturn:
+def _stop(reason: str, code: int = 1) -> NoReturn:
     Console(stderr=True).print(f"[bold red]countersign:[/] {escape(reason)}", highlight=False)
-    raise SystemExit(1)
+    raise SystemExit(code)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from api.protocol.state import encoded
 from api.protocol.streams import final
 from api.results import Results
 from api.serving import Served
+from api.starting import start_beside
 from api.webhooks.deliverer import Deliverer
 from db import audit, failpoints, reviews, runs, stopping, turns
 from db.actor import SYSTEM
@@ -32,6 +33,8 @@ from db.turns import Last
 from tools.bank import Bank
 from tools.context import Context
 from tools.letter_facts import Creditor
+from tools.rules.fraud_model import FraudModel
+from tools.rules.sanctions import ScreeningIndex
 
 WAIT_S = (2, 5, 10, 20, 30)
 """Pauses before a run that met an unavailable bank tries again; the last one repeats until it is back."""
@@ -54,6 +57,9 @@ class Surroundings:
     served: Mapping[str, Served]
     results: Results
     deliverer: Deliverer
+    home_tenant: str
+    screening: ScreeningIndex
+    fraud_model: FraudModel | None = None
 
 
 class Driver:
@@ -150,6 +156,12 @@ class Driver:
             bank=self._around.bank,
             creditor=self._around.creditor,
             now=lambda: datetime.now(UTC),
+            home_tenant=self._around.home_tenant,
+            screening=self._around.screening,
+            start=lambda name, thread_id, request: start_beside(
+                self._around.pool, self._around.served.get(name), run, thread_id, request
+            ),
+            fraud_model=self._around.fraud_model,
         )
 
     async def _end(self, execution: Execution, ending: Ending) -> None:

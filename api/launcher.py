@@ -1,5 +1,6 @@
 """What has to run beside a process of ours: the database, its schema, the bank, the first keys."""
 
+import base64
 import logging
 import os
 import secrets
@@ -49,9 +50,14 @@ def with_bank(settings: Settings) -> Settings:
             raise CountersignError("BANKING_API_BASE_URL is set but BANKING_API_KEY is not")
         return settings
     port = settings.sandbox_port or settings.port + 1
-    key = SecretStr(_sandbox_key(settings.home))
     return settings.model_copy(
-        update={"banking_api_base_url": f"http://127.0.0.1:{port}", "banking_api_key": key, "sandbox_port": port}
+        update={
+            "banking_api_base_url": f"http://127.0.0.1:{port}",
+            "banking_api_key": SecretStr(_kept(settings.home, "sandbox.key", "bank_" + secrets.token_urlsafe(24))),
+            "banking_webhook_secret": SecretStr(_kept(settings.home, "sandbox.webhook", _signing_secret())),
+            "return_window_s": settings.return_window_s or 4 * settings.sandbox_settlement_s,
+            "sandbox_port": port,
+        }
     )
 
 
@@ -80,6 +86,7 @@ def sandbox_beside(
     ) as process:
         try:
             _await_sandbox(process, named)
+            _listen_to_sandbox(named)
             yield
         finally:
             assert process.stdin is not None
@@ -126,18 +133,38 @@ def _kept_alive(postgres: embedded.Server) -> Iterator[None]:
         reviver.join()
 
 
-def _sandbox_key(home: Path) -> str:
-    """One key per home, readable by its owner only, so that processes started apart find the same bank."""
+def _kept(home: Path, name: str, fresh_value: str) -> str:
+    """One value per home, readable by its owner only, so that processes started apart find the same bank."""
     home.mkdir(parents=True, exist_ok=True)
-    path = home / "sandbox.key"
+    path = home / name
     if not path.exists():
-        fresh = home / f"sandbox.key.{secrets.token_hex(4)}"
+        fresh = home / f"{name}.{secrets.token_hex(4)}"
         fresh.touch(mode=0o600)
-        fresh.write_text("bank_" + secrets.token_urlsafe(24))
+        fresh.write_text(fresh_value)
         with suppress(FileExistsError):
             path.hardlink_to(fresh)
         fresh.unlink()
     return path.read_text()
+
+
+def _signing_secret() -> str:
+    return f"whsec_{base64.b64encode(secrets.token_bytes(32)).decode()}"
+
+
+def _listen_to_sandbox(named: Settings) -> None:
+    """Has the sandbox bank tell us what it does by itself."""
+    assert named.banking_api_key is not None and named.banking_webhook_secret is not None
+    response = httpx.put(
+        f"{named.banking_api_base_url}/webhook-endpoint",
+        json={
+            "url": f"http://127.0.0.1:{named.port}/bank/events",
+            "secret": named.banking_webhook_secret.get_secret_value(),
+        },
+        headers={"Authorization": f"Bearer {named.banking_api_key.get_secret_value()}"},
+        timeout=SANDBOX_START_S,
+        trust_env=False,
+    )
+    response.raise_for_status()
 
 
 def _environment(more: dict[str, str]) -> dict[str, str]:

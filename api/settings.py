@@ -1,6 +1,9 @@
 """Everything that can be set from outside: environment variables and `.env`, nothing else."""
 
+import base64
+import binascii
 import re
+from datetime import time
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +14,17 @@ from api.webhooks.destinations import Destinations
 
 PositiveInt = Annotated[int, Field(gt=0)]
 PositiveFloat = Annotated[float, Field(gt=0)]
+
+
+def webhook_key(secret: str) -> bytes:
+    """The bytes that events are signed with. ValueError unless it is a secret as Standard Webhooks writes them."""
+    try:
+        key = base64.b64decode(secret.removeprefix("whsec_"), validate=True)
+    except binascii.Error as exc:
+        raise ValueError("BANKING_WEBHOOK_SECRET must be whsec_ and base64") from exc
+    if not secret.startswith("whsec_") or not 24 <= len(key) <= 64:
+        raise ValueError("BANKING_WEBHOOK_SECRET must be whsec_ and the base64 of 24 to 64 bytes")
+    return key
 
 
 class Settings(BaseSettings):
@@ -24,6 +38,17 @@ class Settings(BaseSettings):
     port: PositiveInt = Field(8000, description="port that the API listens on")
     banking_api_base_url: str | None = Field(None, description="the core bank; unset: the sandbox bank is started")
     banking_api_key: SecretStr | None = Field(None, description="the core bank's bearer key")
+    banking_webhook_secret: SecretStr | None = Field(
+        None, description="what the core bank signs its events with, whsec_ and base64; unset: it is only asked"
+    )
+    return_window_s: PositiveFloat | None = Field(
+        None,
+        validation_alias="COUNTERSIGN_RETURN_WINDOW_S",
+        description="time that a settled transfer may still be returned; unset: 5 days, at the sandbox bank 4 steps",
+    )
+    sanctions_list: Path | None = Field(
+        None, description="SDN.CSV to screen against, with ALT.CSV beside it; unset: the demo's made-up list"
+    )
     config: Path | None = Field(
         None,
         validation_alias="COUNTERSIGN_CONFIG",
@@ -60,6 +85,9 @@ class Settings(BaseSettings):
         validation_alias="COUNTERSIGN_DECISION_WAIT_S",
         description="longest wait of a call that answers when decided",
     )
+    daily_at: time = Field(
+        time(3), validation_alias="COUNTERSIGN_DAILY_AT", description="time of day, UTC, of what starts daily"
+    )
     cors_origins: str = Field(
         "",
         validation_alias="COUNTERSIGN_CORS_ORIGINS",
@@ -69,6 +97,11 @@ class Settings(BaseSettings):
         "",
         validation_alias="COUNTERSIGN_WEBHOOK_ALLOW",
         description="hosts that webhooks may go to though they are not public: names, addresses, CIDRs, with commas",
+    )
+    fraud_model: Path | None = Field(
+        None,
+        validation_alias="COUNTERSIGN_FRAUD_MODEL",
+        description="learned fraud scorer, as `countersign fraud fit` wrote it; unset: ours; off: rules alone",
     )
     log_level: str = Field("INFO", validation_alias="COUNTERSIGN_LOG_LEVEL", description="least severity logged")
 
@@ -92,6 +125,20 @@ class Settings(BaseSettings):
             if origin != "*" and not re.fullmatch(r"https?://[^/\s]+", origin):
                 raise ValueError(f"COUNTERSIGN_CORS_ORIGINS: {origin!r} is no origin such as https://app.example.com")
         return origins
+
+    @field_validator("daily_at")
+    @classmethod
+    def _in_utc(cls, at: time) -> time:
+        if at.tzinfo is not None:
+            raise ValueError("COUNTERSIGN_DAILY_AT is a time of day in UTC such as 03:00, without a zone")
+        return at
+
+    @field_validator("banking_webhook_secret")
+    @classmethod
+    def _is_signing_secret(cls, secret: SecretStr | None) -> SecretStr | None:
+        if secret is not None:
+            webhook_key(secret.get_secret_value())
+        return secret
 
     @field_validator("bootstrap_key")
     @classmethod

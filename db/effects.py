@@ -23,6 +23,7 @@ from db.journal import Fence
 from db.pool import Pool, transaction
 
 Response = dict[str, Any]
+Status = Literal["intended", "done", "failed", "needs_reconcile"]
 Send = Callable[[str], Awaitable[Response]]
 Ask = Callable[[str], Awaitable[Response | None]]
 
@@ -59,22 +60,28 @@ class Receiver:
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    status: Literal["intended", "done", "failed", "unknown", "needs_reconcile"]
+    status: Status
     request_sha256: str
     response: Response | None
+    contradiction: str | None
     attempts: int
 
 
 async def once(pool: Pool, owner: Owner, effect: Effect, receiver: Receiver) -> Response:
     """The receiver's answer to this effect, made now or before.
 
-    Raises BankRefused (final, stored), NeedsReconcile if the key was used for another request, and whatever
-    unavailability `send` or `ask` meet; then the outcome is unknown and the next call resolves it by asking.
+    Raises BankRefused (final, stored), NeedsReconcile (stored: the next call raises it again and sends nothing) if the
+    key was used for another request or the receiver did something else, and whatever unavailability `send` or `ask`
+    meet; then the effect stays intended and the next call, or reconciliation, resolves it by asking.
     """
     async with transaction(pool) as conn:
         row = await _intend(conn, owner, effect)
+    if row.status == "needs_reconcile":
+        raise NeedsReconcile(str(row.contradiction))
     if row.request_sha256 != sha256_hex(effect.request):
-        raise NeedsReconcile(f"effect {effect.key} was intended with another request")
+        another = f"effect {effect.key} was intended with another request"
+        await contradict(pool, _stored(owner, effect), another)
+        raise NeedsReconcile(another)
     if row.status == "done" and row.response is not None:
         return row.response
     if row.status == "failed" and row.response is not None:
@@ -86,10 +93,56 @@ async def once(pool: Pool, owner: Owner, effect: Effect, receiver: Receiver) -> 
             response = await receiver.send(effect.key)
             failpoints.hit(f"{effect.failpoint}.after_effect")
     except BankRefused as exc:
-        await _conclude(pool, owner, effect, "failed", {"code": exc.code, "detail": exc.detail})
+        await conclude(pool, _stored(owner, effect), "failed", {"code": exc.code, "detail": exc.detail})
         raise
-    await _conclude(pool, owner, effect, "done", response)
+    except NeedsReconcile as exc:
+        await contradict(pool, _stored(owner, effect), str(exc))
+        raise
+    await conclude(pool, _stored(owner, effect), "done", response)
     return response
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """An effect that was intended, as whoever tells of its end must know it."""
+
+    key: str
+    kind: str
+    request: Mapping[str, Any]
+    tenant_id: str
+    thread_id: UUID
+    run_id: UUID
+
+
+async def conclude(pool: Pool, effect: Stored, status: Literal["done", "failed"], response: Response) -> bool:
+    """Stores the outcome with its audit row, unless there is one; whether it did."""
+    async with transaction(pool) as conn:
+        cur = await conn.execute(
+            """
+            UPDATE effects SET status = %(status)s, response = %(response)s, ended_at = now()
+            WHERE key = %(key)s AND tenant_id = %(tenant_id)s AND status = 'intended' RETURNING key
+            """,
+            {"status": status, "response": Jsonb(response), "key": effect.key, "tenant_id": effect.tenant_id},
+        )
+        concluded = await cur.fetchone() is not None
+        if concluded:
+            await audit.record(conn, _deed(effect, status, {"response": response}))
+    return concluded
+
+
+async def contradict(pool: Pool, effect: Stored, contradiction: str) -> None:
+    """Keeps what contradicts the effect for a person to look at. One with an outcome keeps that, too."""
+    async with transaction(pool) as conn:
+        cur = await conn.execute(
+            """
+            UPDATE effects SET contradiction = %(contradiction)s,
+                               status = CASE status WHEN 'intended' THEN 'needs_reconcile' ELSE status END
+            WHERE key = %(key)s AND tenant_id = %(tenant_id)s AND contradiction IS NULL RETURNING key
+            """,
+            {"contradiction": contradiction, "key": effect.key, "tenant_id": effect.tenant_id},
+        )
+        if await cur.fetchone() is not None:
+            await audit.record(conn, _deed(effect, "needs_reconcile", {"contradiction": contradiction}))
 
 
 async def intended_request(pool: Pool, key: str) -> dict[str, Any] | None:
@@ -103,7 +156,8 @@ async def intended_request(pool: Pool, key: str) -> dict[str, Any] | None:
 async def of_thread(conn: AsyncConnection[Any], tenant_id: str, thread_id: UUID) -> list[dict[str, Any]]:
     cur = await conn.execute(
         """
-        SELECT key, kind, status, request, request_sha256, response, attempts, created_at, ended_at FROM effects
+        SELECT key, kind, status, request, request_sha256, response, contradiction, attempts, created_at, ended_at
+        FROM effects
         WHERE tenant_id = %(tenant_id)s AND thread_id = %(thread_id)s ORDER BY created_at
         """,
         {"tenant_id": tenant_id, "thread_id": thread_id},
@@ -119,7 +173,7 @@ async def _intend(conn: AsyncConnection[Any], owner: Owner, effect: Effect) -> _
             INSERT INTO effects (key, tenant_id, thread_id, run_id, kind, request, request_sha256, attempts)
             VALUES (%(key)s, %(tenant_id)s, %(thread_id)s, %(run_id)s, %(kind)s, %(request)s, %(sha256)s, 1)
             ON CONFLICT (key) DO UPDATE SET attempts = effects.attempts + 1
-            RETURNING status, request_sha256, response, attempts
+            RETURNING status, request_sha256, response, contradiction, attempts
             """,
             {
                 "key": effect.key,
@@ -136,22 +190,16 @@ async def _intend(conn: AsyncConnection[Any], owner: Owner, effect: Effect) -> _
     return row
 
 
-async def _conclude(pool: Pool, owner: Owner, effect: Effect, status: str, response: Response) -> None:
-    deed = Deed(
-        tenant_id=owner.tenant_id,
+def _stored(owner: Owner, effect: Effect) -> Stored:
+    return Stored(effect.key, effect.kind, effect.request, owner.tenant_id, owner.thread_id, owner.fence.run_id)
+
+
+def _deed(effect: Stored, status: Status, more: Mapping[str, Any]) -> Deed:
+    return Deed(
+        tenant_id=effect.tenant_id,
         person=SYSTEM,
         action=f"effect.{status}",
-        record={"key": effect.key, "kind": effect.kind, "request": effect.request, "response": response},
-        thread_id=owner.thread_id,
-        run_id=owner.fence.run_id,
+        record={"key": effect.key, "kind": effect.kind, "request": effect.request, **more},
+        thread_id=effect.thread_id,
+        run_id=effect.run_id,
     )
-    async with transaction(pool) as conn:
-        cur = await conn.execute(
-            """
-            UPDATE effects SET status = %(status)s, response = %(response)s, ended_at = now()
-            WHERE key = %(key)s AND status IN ('intended', 'unknown') RETURNING key
-            """,
-            {"status": status, "response": Jsonb(response), "key": effect.key},
-        )
-        if await cur.fetchone() is not None:
-            await audit.record(conn, deed)

@@ -4,13 +4,12 @@ An answer is decided by compare-and-set on the review's row and lives there befo
 that dies after reading it finds it again. It names the hash of the payload it approves; a changed payload voids it.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
-import jsonschema
 import uuid_utils.compat as uuids
 from psycopg import AsyncConnection
 from psycopg.rows import class_row
@@ -18,23 +17,30 @@ from psycopg.types.json import Jsonb
 
 from db import audit, runs
 from db.actor import SYSTEM, Actor, Role
+from db.answer_forms import check_form
 from db.audit import Deed
 from db.canonical import sha256_hex
-from db.errors import AlreadyAnswered, ApprovalVoid, Forbidden, InvalidInput, NotFound
+from db.errors import AlreadyAnswered, ApprovalVoid, Forbidden, NotFound
 from db.queue import Claim
 from db.runs import Begun, NewRun
 
 REQUESTER = "requester"
 """The role of whoever started the case: what they owe (an acceptance, a missing document), no checker can give."""
-_LONGEST_REASON = 300
+BANK = "bank"
+"""The role of the core bank: what it alone knows, such as what became of a transfer."""
+FRAUD_REVIEW = "fraud_review"
+"""The role of the fraud case that was opened about this one."""
+MACHINES = frozenset({BANK, FRAUD_REVIEW})
+"""Parties that answer in no person's name, through `answer_as`. No key has such a role."""
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What an interrupt puts before a person.
+    """What an interrupt puts before a person, or before a machine's party.
 
-    `on_due` is what silence does, and it never approves: `{"answer": …}` is the answer it gives, and `{"escalate_to":
-    role, "days": n}` puts the question to another role, for so many days more.
+    `on_due` is what silence does, and it never approves: `{"answer": …}` is the answer it gives, `{"escalate_to": role,
+    "days": n}` puts the question to another role, for so many days more, and `{"ask": party}` leaves it to the chore
+    that asks that party. `other_than` are persons who may not answer: where two must agree, the first of them.
     """
 
     kind: str
@@ -44,6 +50,7 @@ class Question:
     payload: Mapping[str, Any]
     due_at: datetime
     on_due: Mapping[str, Any]
+    other_than: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +69,7 @@ class Review:
     form: dict[str, Any]
     due_at: datetime
     on_due: dict[str, Any]
+    other_than: list[str]
     status: Literal["open", "answered", "expired", "void"]
     answer: dict[str, Any] | None
     answered_by: str | None
@@ -70,9 +78,9 @@ class Review:
     started_by: str
 
 
-_COLUMNS = """v.review_id, v.tenant_id, v.thread_id, v.run_id, v.interrupt_id, v.kind, v.role, v.question, v.facts,
-    v.payload, v.payload_sha256, v.form, v.due_at, v.on_due, v.status, v.answer, v.answered_by, v.answered_at,
-    v.created_at, t.started_by"""
+COLUMNS = """v.review_id, v.tenant_id, v.thread_id, v.run_id, v.interrupt_id, v.kind, v.role, v.question, v.facts,
+    v.payload, v.payload_sha256, v.form, v.due_at, v.on_due, v.other_than, v.status, v.answer, v.answered_by,
+    v.answered_at, v.created_at, t.started_by"""
 
 
 async def open_review(
@@ -83,9 +91,10 @@ async def open_review(
     cur = await conn.execute(
         """
         INSERT INTO reviews (review_id, tenant_id, thread_id, run_id, interrupt_id, kind, role, question, facts,
-                             payload, payload_sha256, form, due_at, on_due)
+                             payload, payload_sha256, form, due_at, on_due, other_than)
         VALUES (%(review_id)s, %(tenant_id)s, %(thread_id)s, %(run_id)s, %(interrupt_id)s, %(kind)s, %(role)s,
-                %(question)s, %(facts)s, %(payload)s, %(payload_sha256)s, %(form)s, %(due_at)s, %(on_due)s)
+                %(question)s, %(facts)s, %(payload)s, %(payload_sha256)s, %(form)s, %(due_at)s, %(on_due)s,
+                %(other_than)s)
         ON CONFLICT (thread_id, interrupt_id) DO UPDATE SET run_id = EXCLUDED.run_id
         RETURNING review_id
         """,
@@ -101,6 +110,7 @@ async def open_review(
             "payload_sha256": sha256_hex(question.payload),
             "form": Jsonb(form),
             "on_due": Jsonb(question.on_due),
+            "other_than": list(question.other_than),
         },
     )
     row = await cur.fetchone()
@@ -125,6 +135,7 @@ async def waiting_for(conn: AsyncConnection[Any], actor: Actor, limit: int) -> S
     """The open reviews this actor may answer, as `refusal` judges, the most urgent first."""
     mine = "v.role = %(requester)s AND t.started_by = %(person)s"
     checked = "v.role = ANY(%(roles)s) AND t.started_by <> %(person)s AND NOT %(is_agent)s"
+    checked += " AND NOT %(person)s = ANY(v.other_than)"
     return await _select(conn, f"v.status = 'open' AND ({mine} OR {checked})", actor, None, limit)
 
 
@@ -132,12 +143,16 @@ def refusal(review: Review, actor: Actor) -> str | None:
     """Why this actor may not answer this review, or None if they may. Maker and checker are two people."""
     if review.role == REQUESTER:
         return None if actor.person == review.started_by else "only whoever started this case may answer"
+    if review.role in MACHINES:
+        return f"this waits for the {review.role.replace('_', ' ')}, not for a person"
     if Role.AGENT in actor.roles:
         return "an agent is never a checker"
     if review.role not in actor.roles:
         return f"this review needs the role {review.role}"
     if actor.person == review.started_by:
         return "whoever started a case cannot check it"
+    if actor.person in review.other_than:
+        return "another person must answer this one"
     return None
 
 
@@ -150,10 +165,22 @@ async def answer(conn: AsyncConnection[Any], review: Review, actor: Actor, given
         raise Forbidden(reason)
     if review.status != "open":
         raise AlreadyAnswered(review.review_id, review.status)
-    _check_form(review.form, given.answer)
+    check_form(review.form, given.answer)
     if given.payload_sha256 != review.payload_sha256:
         raise ApprovalVoid(review.review_id)
     return await _settle(conn, review, actor.person, given)
+
+
+async def answer_as(conn: AsyncConnection[Any], party: str, review: Review, given: Mapping[str, Any]) -> NewRun:
+    """The answer of a machine's party to a review that waits for it, in the caller's transaction.
+
+    Raises Forbidden, InvalidInput or AlreadyAnswered; then nothing is written.
+    """
+    if review.role != party or party not in MACHINES:
+        raise Forbidden(f"review {review.review_id} waits for {review.role}, not for {party}")
+    check_form(review.form, given)
+    run, _ = await _settle(conn, review, party, Answer(review.payload_sha256, given))
+    return run
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,11 +196,11 @@ class Answer:
 
 
 async def expire(conn: AsyncConnection[Any], now: datetime) -> int:
-    """Does to each overdue review what silence does; how many there were."""
+    """Does to each overdue review what silence does, unless a chore asks for its answer; how many there were."""
     async with conn.transaction(), conn.cursor(row_factory=class_row(Review)) as cur:
         await cur.execute(
-            "SELECT " + _COLUMNS + " FROM reviews v JOIN threads t USING (thread_id)"
-            " WHERE v.status = 'open' AND v.due_at <= %(now)s ORDER BY v.due_at LIMIT 100"
+            "SELECT " + COLUMNS + " FROM reviews v JOIN threads t USING (thread_id)"
+            " WHERE v.status = 'open' AND v.due_at <= %(now)s AND NOT v.on_due ? 'ask' ORDER BY v.due_at LIMIT 100"
             " FOR UPDATE OF v SKIP LOCKED",
             {"now": now},
         )
@@ -240,34 +267,13 @@ async def _settle(conn: AsyncConnection[Any], review: Review, person: str, given
     return run, created_at
 
 
-def _check_form(form: Mapping[str, Any], answer: Mapping[str, Any]) -> None:
-    """Raises InvalidInput for the worst fault: what was not asked; then what is missing or wrong, the nearest to the
-    top first; at last what the form only asks if another field says so, since that one may be what is wrong."""
-
-    def order(error: jsonschema.ValidationError) -> tuple[bool, bool, int]:
-        return "then" in error.schema_path, error.validator != "additionalProperties", len(error.absolute_path)
-
-    if errors := list(jsonschema.Draft202012Validator(form).iter_errors(answer)):
-        worst = min(errors, key=order)
-        raise InvalidInput(".".join(["answer", *_faulty(worst)]), worst.message[:_LONGEST_REASON])
-
-
-def _faulty(error: Any) -> Iterator[str]:
-    """The way to the field that jsonschema found wrong; one that is missing, or should be, is where it would be."""
-    yield from (str(step) for step in error.absolute_path)
-    if error.validator == "required":
-        yield next(name for name in error.validator_value if name not in error.instance)
-    elif error.validator == "additionalProperties":
-        yield next(name for name in error.instance if name not in error.schema.get("properties", {}))
-
-
 async def _select(
     conn: AsyncConnection[Any], where: Any, actor: Actor, record_id: UUID | None, limit: int | None = None
 ) -> Sequence[Review]:
     async with conn.cursor(row_factory=class_row(Review)) as cur:
         await cur.execute(
             "SELECT "
-            + _COLUMNS
+            + COLUMNS
             + " FROM reviews v JOIN threads t USING (thread_id) WHERE "
             + where
             + " AND v.tenant_id = %(tenant_id)s AND (%(whole_tenant)s OR t.started_by = %(person)s)"

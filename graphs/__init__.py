@@ -1,6 +1,13 @@
 """The workflows. A new one adds its line here."""
 
-from graphs import loan_origination
+from graphs import fraud_review, loan_origination, loan_servicing, loan_servicing_day, reconciliation, transfer
 from graphs.workflow import Workflow
 
-WORKFLOWS: tuple[Workflow, ...] = (loan_origination.WORKFLOW,)
+WORKFLOWS: tuple[Workflow, ...] = (
+    loan_origination.WORKFLOW,
+    loan_servicing.WORKFLOW,
+    loan_servicing_day.WORKFLOW,
+    transfer.WORKFLOW,
+    fraud_review.WORKFLOW,
+    reconciliation.WORKFLOW,
+)

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from datetime import date
 from typing import Any, Literal
 
 from langgraph.graph import StateGraph
@@ -19,6 +20,7 @@ class Workflow:
     `version` is pinned by each thread: change it when nodes or state keys are renamed or removed.
     `may_start` are the roles that may begin a case; `agents` names the agent of each node.
     `check` looks at what only the bank knows of an input, before the case is accepted; it raises InvalidInput.
+    `daily` gives the input of the case that starts by itself, once per tenant and day; None: none does.
     """
 
     name: str
@@ -30,4 +32,5 @@ class Workflow:
     build: Callable[[], StateGraph[Any, Context, Any, Any]]
     agents: Mapping[str, str]
     check: Callable[[Any, Bank], Awaitable[None]] | None = None
+    daily: Callable[[date], Mapping[str, Any]] | None = None
     durability: Literal["sync", "async", "exit"] = "sync"

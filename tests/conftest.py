@@ -14,7 +14,7 @@ from psycopg.conninfo import make_conninfo
 from db.embedded import Server, start
 from db.migrate import migrate
 from tests.crash_deployment import Deployment, deployment
-from tests.fork_server import ForkServer, fork_server
+from tests.fork_server import ForkServer, fork_server_of_ours
 from tests.service import Service, service
 
 
@@ -29,6 +29,10 @@ def postgres() -> Iterator[Server]:
     with TemporaryDirectory(prefix="countersign-test-") as folder:
         Path(folder).chmod(0o755)
         server = start(Path(folder))
+        with psycopg.connect(server.url, autocommit=True) as conn:
+            # Nothing here cuts the power, and processes that are killed lose nothing by it.
+            conn.execute("ALTER SYSTEM SET fsync = off")
+            conn.execute("SELECT pg_reload_conf()")
         yield server
         server.stop()
 
@@ -69,9 +73,8 @@ def countersign(module_database_url: str, tmp_path_factory: pytest.TempPathFacto
 
 
 @pytest.fixture(scope="session")
-def forks() -> Iterator[ForkServer]:
-    with fork_server() as server:
-        yield server
+def forks() -> ForkServer:
+    return fork_server_of_ours()
 
 
 @pytest.fixture(scope="module")

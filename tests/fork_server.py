@@ -4,6 +4,7 @@ The server has neither threads nor an event loop, so that a child starts as a fr
 environment, arguments and log, and at the entry point that `countersign` has. Requests and answers are lines of JSON.
 """
 
+import atexit
 import gc
 import importlib
 import json
@@ -14,7 +15,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -38,11 +40,11 @@ class Forked:
     def poll(self) -> int | None:
         return self._server.exit_code(self.pid, timeout_s=0)
 
-    def wait(self, timeout_s: float = SOON_S) -> int:
-        """Raises TimeoutError."""
-        code = self._server.exit_code(self.pid, timeout_s)
+    def wait(self, timeout: float = SOON_S) -> int:
+        """Raises TimeoutError after so many seconds."""
+        code = self._server.exit_code(self.pid, timeout)
         if code is None:
-            raise TimeoutError(f"process {self.pid} is still there after {timeout_s} s")
+            raise TimeoutError(f"process {self.pid} is still there after {timeout} s")
         return code
 
     def kill(self) -> None:
@@ -108,6 +110,14 @@ def fork_server() -> Iterator[ForkServer]:
         yield ForkServer(process.stdin.fileno(), process.stdout.fileno())
         process.stdin.close()
         process.wait(timeout=SOON_S)
+
+
+@cache
+def fork_server_of_ours() -> ForkServer:
+    """The one of this process, from when it is first asked for until the process ends."""
+    stack = ExitStack()
+    atexit.register(stack.close)
+    return stack.enter_context(fork_server())
 
 
 def _serve() -> dict[str, Any] | None:

@@ -1,7 +1,6 @@
 """A sandbox bank on a real port, over a database of its own."""
 
-import socket
-import subprocess
+import os
 import sys
 import time
 import uuid
@@ -9,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import httpx
@@ -18,6 +18,8 @@ from psycopg import sql
 
 from api.sandbox.app import create_bank
 from api.sandbox.clock import Pace
+from tests.fork_server import fork_server_of_ours
+from tests.service import await_answer, free_port
 
 API_KEY = "key-of-the-tests"
 SETTLEMENT_S = 0.3
@@ -93,28 +95,23 @@ def fresh_database(server_url: str) -> Iterator[str]:
 
 @contextmanager
 def served_bank(database_url: str, tick_s: float = 0.05) -> Iterator[ServedBank]:
-    """In a process of its own. Who connects before it has started waits in the socket's backlog."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        listener.listen(2048)
-        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        command = [sys.executable, "-m", "tests.served_bank", str(listener.fileno()), database_url, str(tick_s)]
-        process = subprocess.Popen(command, pass_fds=[listener.fileno()], cwd=Path(__file__).parents[1])
-    try:
-        headers = {"Authorization": f"Bearer {API_KEY}"}
-        with httpx.Client(base_url=url, headers=headers, timeout=30, trust_env=False) as http:
-            http.get("/health").raise_for_status()
-            yield ServedBank(url, database_url, http)
-    finally:
-        process.terminate()
-        process.wait()
+    """In a process of its own."""
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    with TemporaryDirectory(prefix="countersign-test-") as home:
+        argv = [str(port), database_url, str(tick_s)]
+        process = fork_server_of_ours().start(argv, os.environ, Path(home) / "bank.log", "tests.served_bank:serve")
+        try:
+            await_answer(f"{url}/health", process, Path(home))
+            headers = {"Authorization": f"Bearer {API_KEY}"}
+            with httpx.Client(base_url=url, headers=headers, timeout=30, trust_env=False) as http:
+                yield ServedBank(url, database_url, http)
+        finally:
+            process.terminate()
 
 
-def _serve(listener_fd: int, database_url: str, tick_s: float) -> None:
-    bank = create_bank(database_url, API_KEY, Pace(tick_s=tick_s, settlement_s=SETTLEMENT_S, webhook_retry_s=0.1))
-    config = uvicorn.Config(bank, log_level="critical", ws="none", timeout_graceful_shutdown=1)
-    uvicorn.Server(config).run(sockets=[socket.socket(fileno=listener_fd)])
-
-
-if __name__ == "__main__":
-    _serve(int(sys.argv[1]), sys.argv[2], float(sys.argv[3]))
+def serve() -> None:
+    port, database_url, tick_s = sys.argv[1:]
+    pace = Pace(tick_s=float(tick_s), settlement_s=SETTLEMENT_S, webhook_retry_s=0.1)
+    bank = create_bank(database_url, API_KEY, pace)
+    uvicorn.run(bank, port=int(port), log_level="critical", ws="none", timeout_graceful_shutdown=1)

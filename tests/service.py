@@ -7,8 +7,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,12 @@ from uuid import uuid4
 
 import httpx
 
+from tests.fork_server import Forked, fork_server_of_ours
+
 BOOTSTRAP_KEY = "bootstrap-key-of-the-tests"
 START_S = 60.0
+
+Process = Forked | subprocess.Popen[bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +33,8 @@ class Service:
     home: Path
     environment: dict[str, str]
     clients: ExitStack
-    started: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    started: list[Process] = field(default_factory=list)
+    forked: bool = True
 
     def client(self, role: str, person: str | None = None) -> httpx.Client:
         """A client with a fresh key of this role; `person` sets who it belongs to."""
@@ -50,17 +55,19 @@ class Service:
     def _kept(self, client: httpx.Client) -> httpx.Client:
         return self.clients.enter_context(client)
 
-    def start(self, *command: str, **more: str) -> subprocess.Popen[bytes]:
+    def start(self, *command: str, **more: str) -> Process:
         """Starts `countersign COMMAND` against this deployment's database and bank."""
-        with (self.home / f"{command[0]}.log").open("ab") as log:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "api.cli", *command],
-                env=self.environment | more,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-            )
+        start = fork_server_of_ours().start if self.forked else spawned
+        process = start(list(command), self.environment | more, self.home / f"{command[0]}.log")
         self.started.append(process)
         return process
+
+
+def spawned(argv: list[str], environment: dict[str, str], log: Path) -> subprocess.Popen[bytes]:
+    with log.open("ab") as said:
+        return subprocess.Popen(
+            [sys.executable, "-m", "api.cli", *argv], env=environment, stdout=said, stderr=subprocess.STDOUT
+        )
 
 
 def start_case(client: httpx.Client, application: dict[str, Any]) -> str:
@@ -97,16 +104,38 @@ def answer(client: httpx.Client, review: dict[str, Any], given: dict[str, Any]) 
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Nobody else is given this port meanwhile: a connection that has just ended keeps it for a minute."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        address = probe.getsockname()
+        with socket.create_connection(address), probe.accept()[0] as first_to_close:
+            first_to_close.close()
+        return int(address[1])
 
 
 @contextmanager
 def service(database_url: str, home: Path, commands: Sequence[str] = ("up",), **environment: str) -> Iterator[Service]:
-    """`countersign up`, or other commands, on free ports until the block is left; the first has the API."""
+    """`countersign up`, or other commands, on free ports until the block is left; the first has the API.
+
+    Its processes are forked from one that has imported everything, the sandbox bank apart from `up`.
+    """
+    served = placed(database_url, home, environment, forked=True)
+    with forked_bank(served) if "up" in commands else nullcontext(), running(served, commands):
+        yield served
+
+
+@contextmanager
+def spawned_service(
+    database_url: str, home: Path, commands: Sequence[str] = ("up",), **environment: str
+) -> Iterator[Service]:
+    """As `service`, with the very processes that a user has: seconds slower, and `up` starts its bank by itself."""
+    served = placed(database_url, home, environment, forked=False)
+    with running(served, commands):
+        yield served
+
+
+def placed(database_url: str, home: Path, environment: Mapping[str, str], *, forked: bool) -> Service:
     port = free_port()
-    served = Service(
+    return Service(
         url=f"http://127.0.0.1:{port}",
         database_url=database_url,
         home=home,
@@ -120,15 +149,20 @@ def service(database_url: str, home: Path, commands: Sequence[str] = ("up",), **
             "COUNTERSIGN_DRAIN_S": "1",
             "PORT": str(port),
         }
-        | environment,
+        | dict(environment),
         clients=ExitStack(),
+        forked=forked,
     )
+
+
+@contextmanager
+def running(served: Service, commands: Sequence[str]) -> Iterator[None]:
     try:
         for command in commands:
             served.start(command)
         await_ok(served, served.started[0])
         with served.clients:
-            yield served
+            yield
     finally:
         for process in served.started:
             process.send_signal(signal.SIGTERM)
@@ -136,15 +170,34 @@ def service(database_url: str, home: Path, commands: Sequence[str] = ("up",), **
             process.wait(timeout=30)
 
 
-def await_ok(served: Service, process: subprocess.Popen[bytes]) -> None:
+@contextmanager
+def forked_bank(served: Service) -> Iterator[None]:
+    """The sandbox bank as somebody else's process, which `up` is told of and does not start."""
+    key = f"bank_{uuid4().hex}"
+    (served.home / "sandbox.key").write_text(key)
+    url = f"http://127.0.0.1:{served.environment['COUNTERSIGN_SANDBOX_PORT']}"
+    process = fork_server_of_ours().start(["sandbox"], served.environment, served.home / "sandbox.log")
+    served.environment.update(BANKING_API_BASE_URL=url, BANKING_API_KEY=key)
+    try:
+        await_answer(f"{url}/health", process, served.home)
+        yield
+    finally:
+        process.terminate()
+
+
+def await_ok(served: Service, process: Process) -> None:
     """Returns when the API answers; raises with the log's end if its process ends before."""
+    await_answer(f"{served.url}/ok", process, served.home)
+
+
+def await_answer(url: str, process: Process, home: Path) -> None:
     transport = httpx.HTTPTransport(retries=0)
     with httpx.Client(transport=transport, timeout=START_S) as client:
         while process.poll() is None:
             try:
-                if client.get(f"{served.url}/ok").is_success:
+                if client.get(url).is_success:
                     return
             except httpx.ConnectError:
                 # It cannot tell us when it is ready; this is a pause between two looks, not a race's cure.
-                time.sleep(0.05)
-    raise AssertionError("\n".join(log.read_text()[-3000:] for log in served.home.glob("*.log")))
+                time.sleep(0.02)
+    raise AssertionError("\n".join(log.read_text()[-3000:] for log in home.glob("*.log")))

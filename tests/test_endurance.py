@@ -20,7 +20,7 @@ from tests.bench.measure import cpu_of_tree
 from tests.bench.served import CONFIG, ask, ask_and_resume, cpu_of, resume, stream, wait
 from tests.conftest import copied
 from tests.resting import copy_thread
-from tests.service import Service, follow, service, start_case
+from tests.service import Service, follow, spawned_service, start_case
 from tests.test_path_of_a_loan import APPLICATION
 
 CLIENTS = 16
@@ -62,20 +62,20 @@ class Resting:
 @pytest.fixture(scope="module")
 def few(postgres: Server, migrated: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Resting]:
     for url in copied(postgres, migrated):
-        with service(url, tmp_path_factory.mktemp("few"), COUNTERSIGN_CONFIG=CONFIG) as served:
+        with spawned_service(url, tmp_path_factory.mktemp("few"), COUNTERSIGN_CONFIG=CONFIG) as served:
             yield resting(served, FEW)
 
 
 @pytest.fixture(scope="module")
 def many(postgres: Server, migrated: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Resting]:
     for url in copied(postgres, migrated):
-        with service(url, tmp_path_factory.mktemp("many"), COUNTERSIGN_CONFIG=CONFIG) as served:
+        with spawned_service(url, tmp_path_factory.mktemp("many"), COUNTERSIGN_CONFIG=CONFIG) as served:
             yield resting(served, RESTING)
 
 
 def test_memory_stays_level_over_ten_thousand_runs(module_database_url: str, tmp_path: Path) -> None:
     """That of the service's own pages, once its pools and caches have filled."""
-    with service(module_database_url, tmp_path, COUNTERSIGN_CONFIG=CONFIG) as served:
+    with spawned_service(module_database_url, tmp_path, COUNTERSIGN_CONFIG=CONFIG) as served:
         asyncio.run(drive(served, WARM_UP))
         held = [own_bytes(served)]
         for _ in range(BATCHES):

@@ -38,13 +38,14 @@ class StoredLetter:
 
 
 async def answered_review(context: Context, kind: str) -> AnsweredReview:
-    """Who gave the case's review of this kind its answer, and when."""
+    """Who gave the case's review of this kind its answer, and when; of several the latest."""
     async with context.pool.connection() as conn, conn.cursor(row_factory=class_row(AnsweredReview)) as cur:
         await cur.execute(
             """
             SELECT status, answered_by, answered_at FROM reviews
             WHERE thread_id = %(thread_id)s AND tenant_id = %(tenant_id)s AND kind = %(kind)s
               AND status IN ('answered', 'expired')
+            ORDER BY answered_at DESC LIMIT 1
             """,
             {"thread_id": context.thread_id, "tenant_id": context.tenant_id, "kind": kind},
         )

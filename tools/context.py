@@ -1,6 +1,6 @@
 """What every node is handed as `runtime.context`: on whose behalf it works, and with what."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -9,15 +9,29 @@ from uuid import UUID
 from db.actor import SYSTEM
 from db.audit import Deed
 from db.effects import Owner
+from db.errors import CountersignError
 from db.journal import Fence
 from db.pool import Pool
 from tools.bank import Bank
 from tools.letter_facts import Creditor
+from tools.rules.fraud_model import FraudModel
+from tools.rules.sanctions import ScreeningIndex
+
+Start = Callable[[str, UUID, Mapping[str, Any]], Awaitable[None]]
+
+
+async def starts_nothing(workflow: str, thread_id: UUID, request: Mapping[str, Any]) -> None:
+    raise CountersignError(f"nothing can be started from here, not {workflow} as {thread_id} either")
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """One run's surroundings. `now` is the only clock that nodes and operations may read."""
+    """One run's surroundings. `now` is the only clock that nodes and operations may read.
+
+    `home_tenant` is the deployment's own: to it belongs what the bank knows of us and no tenant explains.
+    `start` starts a workflow, by its name, as a case of its own: name the thread by what it is for (uuid5 of this one's
+    id), and a repeat starts nothing. Without a `fraud_model` the rules alone judge payments.
+    """
 
     tenant_id: str
     thread_id: UUID
@@ -27,6 +41,10 @@ class Context:
     bank: Bank
     creditor: Creditor
     now: Callable[[], datetime]
+    screening: ScreeningIndex
+    start: Start = starts_nothing
+    home_tenant: str = ""
+    fraud_model: FraudModel | None = None
 
     def deed(self, action: str, record: Mapping[str, Any], person: str = SYSTEM) -> Deed:
         """What this run puts on the audit chain."""

@@ -12,8 +12,27 @@ from tools.rules.amortisation import MAX_TERM_MONTHS, Instalment
 from tools.rules.plain import from_plain
 from tools.rules.pricing import LoanTerms
 from tools.rules.reg_b import MAX_REASONS
+from tools.servicing_letter_facts import SERVICING_FACTS, ServicingLetterFacts, ServicingLetterKind
+from tools.transfer_letter_facts import (
+    TransferLetterFacts,
+    TransferReceiptFacts,
+    TransferRefusalFacts,
+    TransferReturnFacts,
+)
 
-LetterKind = Literal["offer", "counter_offer", "adverse_action", "disbursement_confirmation", "withdrawal"]
+LetterKind = (
+    Literal[
+        "offer",
+        "counter_offer",
+        "adverse_action",
+        "disbursement_confirmation",
+        "withdrawal",
+        "transfer_receipt",
+        "transfer_refusal",
+        "transfer_return",
+    ]
+    | ServicingLetterKind
+)
 
 MAX_KEY_FACTORS = 5
 """Four, and the number of inquiries as a fifth where it counted (15 USC 1681g(f)(1)(C) and (9))."""
@@ -154,9 +173,14 @@ class WithdrawalFacts:
     was_counter_offer: bool
 
 
-LetterFacts = OfferFacts | CounterOfferFacts | AdverseActionFacts | DisbursementFacts | WithdrawalFacts
+LoanLetterFacts = OfferFacts | CounterOfferFacts | AdverseActionFacts | DisbursementFacts | WithdrawalFacts
+LetterFacts = LoanLetterFacts | ServicingLetterFacts | TransferLetterFacts
 
-_FACTS = (OfferFacts, CounterOfferFacts, AdverseActionFacts, DisbursementFacts, WithdrawalFacts)
+_FACTS: tuple[type[LetterFacts], ...] = (
+    *(OfferFacts, CounterOfferFacts, AdverseActionFacts, DisbursementFacts, WithdrawalFacts),
+    *(TransferReceiptFacts, TransferRefusalFacts, TransferReturnFacts),
+    *SERVICING_FACTS,
+)
 
 # Seen as nothing though neither control nor format characters: fillers, joiners, variation selectors, tags.
 _BLANK = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0000-\U000e0fff]")
@@ -175,6 +199,14 @@ def read_creditor(stored: dict[str, Any]) -> Creditor:
     """Who wrote a letter, from what `dataclasses.asdict` made of them."""
     creditor: Creditor = TypeAdapter(Creditor).validate_python(stored)
     return creditor
+
+
+def hidden_in(text: str) -> str | None:
+    """The first character that a reader cannot see or that reorders what is read."""
+    for character in text:
+        if unicodedata.category(character) in _HIDDEN_CATEGORIES or _BLANK.match(character):
+            return character
+    return None
 
 
 def check_facts(facts: LetterFacts | Creditor) -> None:
@@ -206,9 +238,8 @@ def _check(value: object, path: str) -> None:
 def _check_text(text: str, path: str) -> None:
     if not text.strip():
         raise ValueError(f"{path}: is empty")
-    for character in text:
-        if unicodedata.category(character) in _HIDDEN_CATEGORIES or _BLANK.match(character):
-            raise ValueError(f"{path}: holds U+{ord(character):04X}, which a reader cannot see")
+    if (hidden := hidden_in(text)) is not None:
+        raise ValueError(f"{path}: holds U+{ord(hidden):04X}, which a reader cannot see")
     if path.endswith(("dated", "_on")):
         try:
             date.fromisoformat(text)

@@ -1,4 +1,4 @@
-"""Letters to loan applicants, written from facts alone: the same facts always give the same letter.
+"""Letters to customers, written from facts alone: the same facts always give the same letter.
 
 What law prescribes is in its own words: Regulation B (12 CFR 1002.9, sample forms C-1 and C-4), the Fair
 Credit Reporting Act (15 USC 1681m(a)), and for the cost of the credit Regulation Z (model form H-2).
@@ -7,6 +7,7 @@ Credit Reporting Act (15 USC 1681m(a)), and for the cost of the credit Regulatio
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from tools import transfer_letters
 from tools.letter_facts import (
     DEMO_CREDITOR,
     AdverseActionFacts,
@@ -36,6 +37,8 @@ from tools.letter_parts import (
 from tools.letter_words import pluralise, spell_amount, spell_day, spell_figure, spell_loan, spell_rate
 from tools.rules.amortisation import Instalment
 from tools.rules.pricing import LoanTerms
+from tools.servicing_letters import composed as composed_for_borrower
+from tools.transfer_letter_facts import TransferReceiptFacts, TransferRefusalFacts, TransferReturnFacts
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +87,10 @@ def _composed(facts: LetterFacts, creditor: Creditor) -> tuple[str, tuple[Part, 
             return "Your loan has been paid out", tuple(_disbursement(facts))
         case WithdrawalFacts():
             return "Your loan application is closed", tuple(_withdrawal(facts))
+        case TransferReceiptFacts() | TransferRefusalFacts() | TransferReturnFacts():
+            return transfer_letters.compose(facts)
+        case _:
+            return composed_for_borrower(facts)
 
 
 def _offer(facts: OfferFacts) -> Iterator[Part]:

@@ -1,8 +1,5 @@
 """A CSV file of loan applications: read whole before anything is sent, each bad line with its column and reason."""
 
-import csv
-import hashlib
-import io
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +10,7 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
-from db.errors import InvalidInput
+from api.commands import csv_lines
 from tools.loan_request import LoanApplication
 
 EXAMPLE = """\
@@ -61,22 +58,10 @@ def columns() -> tuple[Column, ...]:
 
 def read(path: Path) -> ApplicationFile:
     """Raises InvalidInput for what no line of the file can be read in spite of."""
-    try:
-        content = path.read_bytes()
-    except OSError as exc:
-        raise InvalidInput(str(path), exc.strerror or str(exc)) from exc
-    reader = csv.reader(io.StringIO(_text(path, content), newline=""), strict=True)
-    try:
-        lines = list(_lines(reader))
-    except csv.Error as exc:
-        raise InvalidInput(str(path), f"line {reader.line_num} is not CSV: {exc}") from exc
-    if not lines:
-        raise InvalidInput(str(path), "is empty")
-    known = _header(path, lines[0][1])
-    if len(lines) == 1:
-        raise InvalidInput(str(path), "has a header and no application below it")
-    rows = tuple(_row(line, cells, known) for line, cells in lines[1:])
-    return ApplicationFile(hashlib.sha256(content).hexdigest(), rows)
+    known = {column.name: column for column in columns()}
+    found = csv_lines.read(path, {name: column.required for name, column in known.items()}, "application")
+    named = [known[name] for name in found.names]
+    return ApplicationFile(found.sha256, tuple(_row(line, cells, named) for line, cells in found.lines))
 
 
 def column_of(field: str) -> str:
@@ -99,47 +84,9 @@ def _is_integer(field: FieldInfo) -> bool:
     return kinds - {NoneType} == {int}
 
 
-def _text(path: Path, content: bytes) -> str:
-    if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        raise InvalidInput(str(path), "is UTF-16, not UTF-8; save it as CSV UTF-8")
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as exc:
-        line = content[: exc.start].count(b"\n") + 1
-        reason = f"is not UTF-8: byte 0x{content[exc.start]:02x} in line {line}; save it as CSV UTF-8"
-        raise InvalidInput(str(path), reason) from exc
-
-
-def _lines(reader: Any) -> Iterator[tuple[int, list[str]]]:
-    """Rows with something in them, each with the line it begins on."""
-    begins_on = 1
-    for cells in reader:
-        if any(cell.strip() for cell in cells):
-            yield begins_on, [cell.strip() for cell in cells]
-        begins_on = reader.line_num + 1
-
-
-def _header(path: Path, names: Sequence[str]) -> list[Column]:
-    known = {column.name: column for column in columns()}
-    if len(names) == 1:
-        for separator, called in ((";", "semicolons"), ("\t", "tabs"), ("|", "bars")):
-            if separator in names[0]:
-                raise InvalidInput(str(path), f"separates its columns by {called}; separate them by commas")
-    unknown = [name or "(without a name)" for name in names if name not in known]
-    if unknown:
-        raise InvalidInput(str(path), f"unknown columns: {', '.join(unknown)}; known are {', '.join(known)}")
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise InvalidInput(str(path), f"columns given twice: {', '.join(twice)}")
-    missing = [column.name for column in known.values() if column.required and column.name not in names]
-    if missing:
-        raise InvalidInput(str(path), f"missing columns: {', '.join(missing)}")
-    return [known[name] for name in names]
-
-
 def _row(line: int, cells: Sequence[str], known: Sequence[Column]) -> Row:
-    if len(cells) != len(known):
-        return Row(line, None, (("(line)", f"has {len(cells)} cells, the header has {len(known)} columns"),))
+    if faults := csv_lines.miscounted(cells, known):
+        return Row(line, None, faults)
     given = list(zip(known, cells, strict=True))
     empty = [(column.name, "is empty") for column, cell in given if column.required and not cell]
     application = _nested((column, cell) for column, cell in given if cell)
@@ -147,7 +94,7 @@ def _row(line: int, cells: Sequence[str], known: Sequence[Column]) -> Row:
         wanted = LoanApplication.model_validate(application)
     except ValidationError as exc:
         named = dict(empty)
-        wrong = [(_column(error["loc"]), _reason(error)) for error in exc.errors()]
+        wrong = [(_column(error["loc"]), csv_lines.reason(error)) for error in exc.errors()]
         return Row(line, None, (*empty, *((name, reason) for name, reason in wrong if not _covers(named, name))))
     return Row(line, wanted.model_dump(mode="json"))
 
@@ -170,8 +117,3 @@ def _column(loc: Sequence[int | str]) -> str:
 def _covers(empty: Mapping[str, str], name: str) -> bool:
     """An empty `housing_status` and `housing_monthly_cost` say already that there is no `housing`."""
     return any(known == name or known.startswith(f"{name}_") for known in empty)
-
-
-def _reason(error: Mapping[str, Any]) -> str:
-    reason = str(error["msg"]).removeprefix("Value error, ")
-    return reason if error["type"] == "missing" else f"{reason} (given: {error['input']!r:.60})"

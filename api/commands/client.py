@@ -61,14 +61,18 @@ class Client:
     def file(self, path: str) -> bytes:
         return self._send("GET", path).content
 
+    def post(self, path: str, body: Mapping[str, Any], key: str | None = None) -> Any:
+        """As often as need be, under one key: `key`, or one made now."""
+        return _json(self._send("POST", path, json=body, headers={"Idempotency-Key": key or uuid4().hex}))
+
     def start(self, workflow: str, request: Mapping[str, Any], key: str | None = None) -> str:
         """The thread of a new case, or of the one that this key started before."""
-        started = self._post(f"/workflows/{workflow}/threads", request, key)
+        started = self.post(f"/workflows/{workflow}/threads", request, key)
         return str(started["thread_id"])
 
     def answer(self, review: Mapping[str, Any], answer: Mapping[str, Any]) -> None:
         body = {"payload_sha256": review["payload_sha256"], "answer": answer}
-        self._post(f"/reviews/{review['review_id']}/answer", body, None)
+        self.post(f"/reviews/{review['review_id']}/answer", body, None)
 
     def events(self, thread_id: str, after: str | None = None, patience_s: float | None = None) -> Iterator[Event]:
         """What happens in the case after an event, until no run of it is under way.
@@ -103,9 +107,6 @@ class Client:
                     stream.heard(told["id"])
                     yield Event(told["id"], told["event"], json.loads(told["data"]))
                     told = {}
-
-    def _post(self, path: str, body: Mapping[str, Any], key: str | None) -> Any:
-        return _json(self._send("POST", path, json=body, headers={"Idempotency-Key": key or uuid4().hex}))
 
     def _send(self, method: str, path: str, **more: Any) -> httpx.Response:
         """Again and again for a while: what is sent twice is done once, since every POST has its key."""

@@ -102,6 +102,10 @@ def _report(found: Fit, size: int) -> Iterator[RenderableType]:
     yield origin
     yield Text(f"\nTested on {_days(document.tested)}, a week after the training window", style="bold")
     yield _tested(found)
+    yield Text(
+        f"The probabilities of all {found.every_payment.payments:,} make {found.expected_frauds:,} frauds expected; "
+        f"{found.every_payment.frauds:,} happened."
+    )
     yield Text("\nChosen on the last week of the training window", style="bold")
     yield _candidates(found)
 

@@ -1,6 +1,6 @@
-"""One task by its id, as external agents ask for it."""
+"""One task by its id, as external agents ask for it: a transfer's, or one node's work."""
 
-from typing import Any, Literal
+from typing import Any
 from uuid import UUID
 
 from fastapi import APIRouter
@@ -8,17 +8,23 @@ from pydantic import BaseModel
 
 from api.auth import Caller, TheEngine
 from api.errors import responses
+from api.routes.payments import status, told
 from api.strict import StrictRoute
 from db import tasks
 from db.errors import NotFound
+from db.tasks import Task
+from tools import payments
+from tools.payments import TransferCase
+from tools.rules.money import from_minor
 
 
 class AgentTask(BaseModel):
-    """`payload` holds what the task was given and what came of it."""
+    """`payload` holds what the task was given and what came of it. `status` is a transfer's, as `POST /agent/transfers`
+    names them, or a node's: running, done, failed, interrupted."""
 
-    task_id: UUID
+    task_id: str
     agent_name: str
-    status: Literal["running", "done", "failed", "interrupted"]
+    status: str
     payload: dict[str, Any]
 
 
@@ -29,14 +35,41 @@ def router() -> APIRouter:
 
     @routes.get("/tasks/{task_id}")
     async def get_agent_task(task_id: str, actor: Caller, engine: TheEngine) -> AgentTask:
-        """What an agent was given and what it made of it. Callers may have any text for an id; ours are UUIDs."""
-        try:
-            known_as = UUID(task_id)
-        except ValueError as exc:
-            raise NotFound("task", task_id) from exc
+        """What an agent was given and what it made of it. Callers may have any text for an id; nodes' are UUIDs."""
         async with engine.pool.connection() as conn:
-            task = await tasks.get(conn, actor, known_as)
-        payload = {"name": task.name, "input": task.input, "result": task.result, "error": task.error}
-        return AgentTask(task_id=task.task_id, agent_name=task.agent_name, status=task.status, payload=payload)
+            try:
+                return _of_transfer(await payments.task(conn, actor, task_id))
+            except NotFound as exc:
+                known_as = _uuid(task_id, exc)
+            return _of_node(await tasks.get(conn, actor, known_as))
 
     return routes
+
+
+def _uuid(task_id: str, unknown: NotFound) -> UUID:
+    try:
+        return UUID(task_id)
+    except ValueError:
+        raise unknown from None
+
+
+def _of_transfer(case: TransferCase) -> AgentTask:
+    payload = {
+        "thread_id": str(case.thread_id),
+        "source_account": case.source_account,
+        "destination_account": case.destination_account,
+        "creditor_iban": case.creditor_iban,
+        "creditor_name": case.creditor_name,
+        "amount": str(from_minor(case.amount_minor, case.currency)),
+        "currency": case.currency,
+        "reference": case.reference,
+        "transfer_id": case.transfer_id,
+        "outcome": case.outcome,
+        "reasons": [{"code": code, "text": text} for code, text in told(case)],
+    }
+    return AgentTask(task_id=case.task_id, agent_name=case.agent_name, status=status(case), payload=payload)
+
+
+def _of_node(task: Task) -> AgentTask:
+    payload = {"name": task.name, "input": task.input, "result": task.result, "error": task.error}
+    return AgentTask(task_id=str(task.task_id), agent_name=task.agent_name, status=task.status, payload=payload)

@@ -77,14 +77,15 @@ class LetterView(View):
 
 
 class EffectView(View):
-    """`key` is what the bank knows it by."""
+    """`key` is what the bank knows it by; `contradiction` what of the bank's word contradicts ours, if anything."""
 
     key: str
     kind: str
-    status: Literal["intended", "done", "failed", "unknown", "needs_reconcile"]
+    status: Literal["intended", "done", "failed", "needs_reconcile"]
     request: dict[str, Any]
     request_sha256: str
     response: dict[str, Any] | None
+    contradiction: str | None
     attempts: int
     created_at: datetime
     ended_at: datetime | None

@@ -26,6 +26,7 @@ _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 @dataclass(frozen=True, slots=True)
 class KeyedRequest:
     key: str
+    key_id: str
     method: str
     path: str
     body: bytes
@@ -84,6 +85,7 @@ async def _keyed_request(request: Request, idempotency_key: Annotated[str | None
         raise Refused(400, "idempotency_key_invalid", detail, "Idempotency-Key")
     return KeyedRequest(
         key=idempotency_key,
+        key_id=request.state.caller.key_id,
         method=request.method,
         path=request.url.path,
         body=await request.body(),
@@ -104,10 +106,16 @@ Keyed = Annotated[KeyedRequest, Depends(_keyed_request)]
 async def _claim(conn: Connection, request: KeyedRequest) -> bool:
     cur = await conn.execute(
         """
-        INSERT INTO requests (idempotency_key, method, path, request_sha256)
-        VALUES (%(key)s, %(method)s, %(path)s, %(sha256)s) ON CONFLICT (idempotency_key) DO NOTHING
+        INSERT INTO requests (idempotency_key, key_id, method, path, request_sha256)
+        VALUES (%(key)s, %(key_id)s, %(method)s, %(path)s, %(sha256)s) ON CONFLICT (idempotency_key) DO NOTHING
         """,
-        {"key": request.key, "method": request.method, "path": request.path, "sha256": request.sha256()},
+        {
+            "key": request.key,
+            "key_id": request.key_id,
+            "method": request.method,
+            "path": request.path,
+            "sha256": request.sha256(),
+        },
     )
     return cur.rowcount == 1
 

@@ -3,6 +3,7 @@
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
+from pydantic import AwareDatetime
 
 from api.sandbox.access import needs
 from api.sandbox.database import Connection, Pool
@@ -114,6 +115,39 @@ async def postings(account_id: str, request: Request, after: After = 0, limit: L
             {"id": account_id, "after": after, "limit": limit},
         )
         return {"postings": await cur.fetchall()}
+
+
+@router.get("/requests")
+async def requests(
+    request: Request,
+    since: AwareDatetime | None = None,
+    until: AwareDatetime | None = None,
+    cursor: After = 0,
+    limit: Limit = 100,
+) -> dict[str, Any]:
+    """What the caller's own API key asked for and got an answer to, received from `since` until before `until`, oldest
+    first. `next_cursor` asks for the page after; null on the last one.
+    """
+    async with request.state.pool.connection() as conn:
+        cur = await conn.execute(
+            """
+            SELECT seq, idempotency_key, method, path, request_sha256, status, response, received_at FROM requests
+            WHERE key_id = %(key_id)s AND seq > %(cursor)s
+              AND (%(since)s::timestamptz IS NULL OR received_at >= %(since)s)
+              AND (%(until)s::timestamptz IS NULL OR received_at < %(until)s)
+            ORDER BY seq LIMIT %(most)s
+            """,
+            {
+                "key_id": request.state.caller.key_id,
+                "cursor": cursor,
+                "since": since,
+                "until": until,
+                "most": limit + 1,
+            },
+        )
+        rows = await cur.fetchall()
+    page, seqs = rows[:limit], [row.pop("seq") for row in rows]
+    return {"requests": page, "next_cursor": seqs[limit - 1] if len(rows) > limit else None}
 
 
 @router.get("/requests/{idempotency_key:path}")

@@ -1,6 +1,7 @@
 """Loans being paid back: repayments, and what is due, paid and late on a day."""
 
 import uuid
+from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from typing import Annotated, Any
 
@@ -10,10 +11,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic_core import to_jsonable_python
 
 from api.sandbox.access import needs
-from api.sandbox.amortisation import Instalment, allocated, schedule
+from api.sandbox.amortisation import Instalment, allocated
 from api.sandbox.database import Connection
 from api.sandbox.idempotency import Keyed, answer_once
 from api.sandbox.ledger import Account, Posting, book, customer_account, hold_accounts
+from api.sandbox.loan_schedules import SchedulePart, instalments, part_on
 from api.sandbox.loans import loan_account
 from api.sandbox.money import MAX_MINOR, RecordId, Reference, in_major
 from api.sandbox.problems import Refused, unknown
@@ -22,9 +24,11 @@ from api.sandbox.teller import TellerRoute
 from api.sandbox.transfer_records import Payment, record
 
 _LOAN = """
-    SELECT loan_account_id, principal_minor, annual_rate_bps, term_months, first_due_on, currency,
+    SELECT loan_account_id, status, principal_minor, annual_rate_bps, term_months, first_due_on, currency,
+           schedule_version,
            (SELECT coalesce(sum(amount_minor), 0)::bigint FROM loan_repayments AS paid
-            WHERE paid.loan_account_id = loan_accounts.loan_account_id) AS paid_minor
+            WHERE paid.loan_account_id = loan_accounts.loan_account_id
+              AND paid.schedule_version = loan_accounts.schedule_version) AS paid_minor
     FROM loan_accounts WHERE loan_account_id = %(id)s
 """
 
@@ -68,22 +72,19 @@ async def repayments(loan_account_id: str, request: Request) -> dict[str, Any]:
 @router.get("/loan-accounts/{loan_account_id}/schedule")
 async def loan_schedule(loan_account_id: str, request: Request, as_of: date | None = None) -> dict[str, Any]:
     """As it stands at the end of the day `as_of`, in UTC; without it today. An instalment is late from the day after
-    it is due.
+    it is due. Where the schedule was replaced, the version is the one of that day, and what was paid is what was paid
+    on it.
     """
     await loan_account(loan_account_id, request)
-    day = as_of or datetime.now(UTC).date()
     async with request.state.pool.connection() as conn:
-        loan = await fetch_one(conn, _LOAN, loan_account_id)
-        cur = await conn.execute(
-            """
-            SELECT coalesce(sum(amount_minor), 0)::bigint AS paid_minor FROM loan_repayments
-            WHERE loan_account_id = %(id)s AND (paid_at AT TIME ZONE 'UTC')::date <= %(day)s
-            """,
-            {"id": loan_account_id, "day": day},
-        )
-        (paid,) = await cur.fetchall()
+        return await standing(conn, loan_account_id, as_of or datetime.now(UTC).date())
+
+
+async def standing(conn: Connection, loan_account_id: str, day: date) -> dict[str, Any]:
+    loan = await fetch_one(conn, _LOAN, loan_account_id)
     assert loan is not None
-    return _standing(loan, paid["paid_minor"], day)
+    part = await part_on(conn, loan_account_id, day)
+    return _standing(loan, await instalments(conn, loan, part.version), part, day)
 
 
 async def _repay(conn: Connection, loan_account_id: str, order: RepaymentOrder, key: str) -> dict[str, Any]:
@@ -95,7 +96,8 @@ async def _repay(conn: Connection, loan_account_id: str, order: RepaymentOrder, 
     if loan is None:
         raise unknown("loan_account", loan_account_id)
     payer = customer_account(accounts, order.source_account, "source_account")
-    interest_minor, principal_minor = _split(loan, order, payer)
+    lines = await instalments(conn, loan, loan["schedule_version"])
+    interest_minor, principal_minor = _split(loan, lines, order, payer)
     postings = [Posting(payer.account_id, -order.amount_minor)]
     if principal_minor:
         postings.append(Posting(loan_account_id, principal_minor))
@@ -104,28 +106,28 @@ async def _repay(conn: Connection, loan_account_id: str, order: RepaymentOrder, 
     transaction_id = await book(conn, loan["currency"], order.reference or "loan repayment", postings)
     payment = Payment(payer.account_id, order.amount_minor, loan["currency"], order.reference, loan_account_id)
     transfer = await record(conn, payment, key, transaction_id)
-    return await _record(conn, loan_account_id, transfer["transfer_id"], (interest_minor, principal_minor))
+    return await _record(conn, loan, transfer["transfer_id"], (interest_minor, principal_minor))
 
 
-def _split(loan: dict[str, Any], order: RepaymentOrder, payer: Account) -> tuple[int, int]:
+def _split(loan: dict[str, Any], lines: Sequence[Instalment], order: RepaymentOrder, payer: Account) -> tuple[int, int]:
     """Interest and principal. Raises Refused."""
     if payer.currency != loan["currency"]:
         detail = f"{payer.account_id} is in {payer.currency}, not {loan['currency']}"
         raise Refused(422, "currency_mismatch", detail, "source_account")
-    instalments, paid_minor = _instalments(loan), loan["paid_minor"]
-    owed_minor = sum(instalment.amount_minor for instalment in instalments) - paid_minor
+    paid_minor: int = loan["paid_minor"]
+    owed_minor = sum(line.amount_minor for line in lines) - paid_minor
     if order.amount_minor > owed_minor:
         detail = f"{in_major(owed_minor, payer.currency)} is all that is owed" if owed_minor else "nothing is owed"
         raise Refused(422, "more_than_owed", detail, "amount_minor")
     if not payer.can_pay(order.amount_minor):
         detail = f"{payer.account_id} cannot pay {in_major(order.amount_minor, payer.currency)}"
         raise Refused(422, "insufficient_funds", detail, "amount_minor")
-    before, after = (allocated(instalments, minor) for minor in (paid_minor, paid_minor + order.amount_minor))
+    before, after = (allocated(lines, minor) for minor in (paid_minor, paid_minor + order.amount_minor))
     interest_minor = sum(interest for interest, _ in after) - sum(interest for interest, _ in before)
     return interest_minor, order.amount_minor - interest_minor
 
 
-async def _record(conn: Connection, loan_account_id: str, transfer_id: str, split: tuple[int, int]) -> dict[str, Any]:
+async def _record(conn: Connection, loan: dict[str, Any], transfer_id: str, split: tuple[int, int]) -> dict[str, Any]:
     cur = await conn.execute(
         """
         WITH settled AS (
@@ -133,14 +135,16 @@ async def _record(conn: Connection, loan_account_id: str, transfer_id: str, spli
             WHERE loan_account_id = %(loan_account_id)s AND account_id = loan_account_id AND booked_minor = 0
         )
         INSERT INTO loan_repayments
-            (repayment_id, loan_account_id, transfer_id, amount_minor, interest_minor, principal_minor)
+            (repayment_id, loan_account_id, transfer_id, amount_minor, interest_minor, principal_minor,
+             schedule_version)
         VALUES (%(repayment_id)s, %(loan_account_id)s, %(transfer_id)s, %(amount_minor)s, %(interest_minor)s,
-                %(principal_minor)s)
+                %(principal_minor)s, %(schedule_version)s)
         RETURNING repayment_id, loan_account_id, transfer_id, amount_minor, interest_minor, principal_minor, paid_at
         """,
         {
             "repayment_id": f"rep_{uuid.uuid4().hex}",
-            "loan_account_id": loan_account_id,
+            "loan_account_id": loan["loan_account_id"],
+            "schedule_version": loan["schedule_version"],
             "transfer_id": transfer_id,
             "amount_minor": sum(split),
             "interest_minor": split[0],
@@ -151,25 +155,23 @@ async def _record(conn: Connection, loan_account_id: str, transfer_id: str, spli
     return answer
 
 
-def _instalments(loan: dict[str, Any]) -> list[Instalment]:
-    return schedule(loan["principal_minor"], loan["annual_rate_bps"], loan["term_months"], loan["first_due_on"])
-
-
-def _standing(loan: dict[str, Any], paid_minor: int, day: date) -> dict[str, Any]:
-    instalments = _instalments(loan)
-    paid = allocated(instalments, paid_minor)
-    lines = [_line(instalment, sum(part), day) for instalment, part in zip(instalments, paid, strict=True)]
+def _standing(loan: dict[str, Any], schedule: Sequence[Instalment], part: SchedulePart, day: date) -> dict[str, Any]:
+    paid = allocated(schedule, part.paid_minor)
+    lines = [_line(instalment, sum(split), day) for instalment, split in zip(schedule, paid, strict=True)]
     late = [line for line in lines if line["status"] == "late"]
     unpaid = [line for line in lines if line["status"] != "paid"]
     return {
         "loan_account_id": loan["loan_account_id"],
         "as_of": day,
         "currency": loan["currency"],
-        "paid_minor": paid_minor,
+        "status": loan["status"],
+        "schedule_version": part.version,
+        "paid_minor": part.paid_minor,
         "due_minor": sum(line["amount_minor"] - line["paid_minor"] for line in lines if line["due_on"] <= day),
         "past_due_minor": sum(line["amount_minor"] - line["paid_minor"] for line in late),
         "days_past_due": (day - late[0]["due_on"]).days if late else 0,
-        "outstanding_principal_minor": loan["principal_minor"] - sum(principal for _, principal in paid),
+        "outstanding_principal_minor": sum(line.principal_minor for line in schedule)
+        - sum(principal for _, principal in paid),
         "next_due_on": unpaid[0]["due_on"] if unpaid else None,
         "instalments": lines,
     }

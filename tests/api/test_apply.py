@@ -13,7 +13,8 @@ import pytest
 
 from api.commands import application_file
 from api.commands.application_file import EXAMPLE
-from api.commands.apply import Job, run_file
+from api.commands.apply import run_file
+from api.commands.bulk import Job
 from api.commands.client import Refused
 from api.settings import Settings
 from db.errors import InvalidInput
@@ -140,7 +141,7 @@ def test_wrong_key_is_found_before_anything_is_sent(desk: Desk, tmp_path: Path) 
         (Job(FILE, url="http://127.0.0.1:1"), "--key: is needed with --url"),
         (Job(FILE, url="127.0.0.1:8000", key="k"), "--url: '127.0.0.1:8000' is not a URL such as"),
         (Job(FILE, url="http://127.0.0.1:1", key="a b"), "--key: is not an API key"),
-        (Job(FILE, FILE), "--out: is the file of applications itself"),
+        (Job(FILE, FILE), "--out: is the file itself that is to be sent"),
         (Job(FILE, Path("nowhere/out.csv")), "--out: nowhere/out.csv cannot be written"),
     ],
 )

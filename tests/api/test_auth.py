@@ -15,7 +15,8 @@ from tests.service import BOOTSTRAP_KEY, Service, follow, open_review, start_cas
 
 pytestmark = pytest.mark.usefixtures("no_traceback")
 
-OPEN_TO_ALL = {"/ok", "/health", "/info"}
+OPEN_TO_ALL = {"/ok", "/health", "/info", "/bank/events"}
+"""The last wants the bank's signature instead."""
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ import re
 import socket
 from collections.abc import Iterator
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import httpx
 import pytest
@@ -16,7 +16,7 @@ from tests.service import Service, follow, open_review, start_case
 pytestmark = pytest.mark.usefixtures("no_traceback")
 
 SHORT = {key: APPLICATION[key] for key in ("applicant_id", "amount", "term_months", "income")}
-UNKNOWN = uuid4()
+UNKNOWN = UUID(int=0x01990000_0000_7000_8000_000000000000)
 LONE_SURROGATE, NUL = r'"\ud800"', r'"a\u0000b"'
 NO_TEXT = ["null", "true", "5", "[]", "{}", '""', LONE_SURROGATE, r'"x\udfffy"', NUL, '"' + "x" * 10_000 + '"']
 NO_NUMBER = ["NaN", "Infinity", "-Infinity", "1e400", "-1e400", "1e99999999999999999999", "1e-99999999999999999999"]

@@ -23,6 +23,7 @@ from tests.service import Service, answer, await_ok, follow, free_port, open_rev
 pytestmark = pytest.mark.usefixtures("no_traceback")
 
 Told = tuple[str, str, Any]
+SOME_RUN = UUID(int=0x01990000_0000_7000_8000_000000000000)
 
 
 @pytest.fixture(scope="module")
@@ -180,9 +181,9 @@ async def test_hundred_followers_at_once_are_told_the_same(countersign: Service,
 @pytest.mark.parametrize(
     "last_event_id",
     [
-        *("", "x", "5", ":", "x:5", f"{uuid4()}", f"{uuid4()}:", f"{uuid4()}:x", f"{uuid4()}:-1", f"{uuid4()}: 1"),
-        *(f"{uuid4()}:1.0", f"{uuid4()}:1_0", f"{uuid4()}:{10**40}", f"{uuid4().hex}:1", f"{{{uuid4()}}}:1"),
-        *(f"{uuid4()}:٣".encode(), b"\xff:1", "x" * 50_000),
+        *("", "x", "5", ":", "x:5", str(SOME_RUN), f"{SOME_RUN}:", f"{SOME_RUN}:x", f"{SOME_RUN}:-1", f"{SOME_RUN}: 1"),
+        *(f"{SOME_RUN}:1.0", f"{SOME_RUN}:1_0", f"{SOME_RUN}:{10**40}", f"{SOME_RUN.hex}:1", f"{{{SOME_RUN}}}:1"),
+        *(f"{SOME_RUN}:٣".encode(), b"\xff:1", "x" * 50_000),
     ],
 )
 def test_last_event_id_that_is_none_is_refused(client: httpx.Client, last_event_id: Any) -> None:

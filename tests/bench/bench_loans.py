@@ -28,11 +28,12 @@ from graphs.loan_origination import WORKFLOW
 from tests.bench.http_client import Connection
 from tests.bench.measure import HEAD, Drive, Meter, Opened, Sample, Variant, compare, database
 from tests.bench.served import cpu_of, over_http
-from tests.service import Service, service
+from tests.service import Service, spawned_service
 from tests.test_path_of_a_loan import APPLICATION
 from tools.bank import Bank
 from tools.context import Context
 from tools.letter_facts import DEMO_CREDITOR
+from tools.screening import screening_index
 
 DECLINED = APPLICATION | {"applicant_id": "cust_4004"}
 SERVED, BARE = "a case over HTTP", "in process, no saver"
@@ -43,7 +44,7 @@ async def bench_loans(server_url: str, home: Path, at: list[int], seconds: float
     print(f"\nCases of loan_origination\n\n{HEAD}")
     async with database(server_url, "bench_loans") as url:
         migrate(url)
-        with service(url, home) as served:
+        with spawned_service(url, home) as served:
             async with open_pool(url, max_size=POOL_SIZE) as pool:
                 bank = _bank(served)
                 variants = _variants(served, pool, bank)
@@ -87,6 +88,8 @@ def _in_process(pool: Pool, bank: Bank, saver: AsyncPostgresSaver | None) -> Ope
     async def opened() -> AsyncIterator[Drive]:
         yield drive
 
+    screening = screening_index(None)
+
     async def drive() -> Sample:
         began = time.perf_counter()
         thread_id, run_id = uuids.uuid7(), uuids.uuid7()
@@ -101,6 +104,7 @@ def _in_process(pool: Pool, bank: Bank, saver: AsyncPostgresSaver | None) -> Ope
             bank=bank,
             creditor=DEMO_CREDITOR,
             now=lambda: datetime.now(UTC),
+            screening=screening,
         )
         ended = await graph.ainvoke(
             {"request": DECLINED},

@@ -34,7 +34,7 @@ from tests.bench.served import (
     until_there_are,
     wait,
 )
-from tests.service import Service, service
+from tests.service import Service, spawned_service
 
 OURS, STOCK = "`runs/wait` over HTTP", "in process, stock saver `sync`"
 STREAMED, RESUMED = "`runs/stream` over HTTP", "question and resume over HTTP, the resume timed"
@@ -80,7 +80,7 @@ async def bench_protocol(server_url: str, home: Path, at: list[int], seconds: fl
     print(f"Runs of a small graph\n\n{HEAD}")
     async with database(server_url, "bench_runs") as url:
         migrate(url)
-        with service(url, home, COUNTERSIGN_CONFIG=CONFIG) as served:
+        with spawned_service(url, home, COUNTERSIGN_CONFIG=CONFIG) as served:
             async with database(server_url, "bench_stock") as stock_url, _in_process(stock_url) as baselines:
                 for clients in at:
                     await _keep(results, [_variant(served, OURS, wait), *baselines], clients, seconds)
@@ -89,7 +89,7 @@ async def bench_protocol(server_url: str, home: Path, at: list[int], seconds: fl
                     await _keep(results, [_variant(served, name, over)], clients, seconds)
         several = [n for n in at if n > 1]
         for workers in (1, 2):
-            with service(url, home, ["api", *["worker"] * workers], COUNTERSIGN_CONFIG=CONFIG) as served:
+            with spawned_service(url, home, ["api", *["worker"] * workers], COUNTERSIGN_CONFIG=CONFIG) as served:
                 await until_there_are(workers, url)
                 for clients in several:
                     await _keep(results, [_variant(served, _apart(workers), wait)], clients, seconds)

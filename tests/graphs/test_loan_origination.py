@@ -20,6 +20,7 @@ from tools.letter_facts import DEMO_CREDITOR
 from tools.rules.plain import to_plain
 from tools.rules.policies import policy_version
 from tools.rules.pricing import LoanRequest, price
+from tools.screening import screening_index
 
 TENANT = "acme"
 TERMS = price(policy_version("2026-01"), "A", LoanRequest(1_200_000, "USD", 36, date(2026, 11, 22), date(2026, 12, 22)))
@@ -51,7 +52,11 @@ async def test_offer_made_again_after_midnight_stands_as_long_as_its_letter_says
 
     def runtime(now: datetime) -> Runtime[Context]:
         fence = Fence(uuids.uuid7(), 1)
-        return Runtime(context=Context(TENANT, thread_id, fence, "ada", pool, bank, DEMO_CREDITOR, lambda: now))
+        return Runtime(
+            context=Context(
+                TENANT, thread_id, fence, "ada", pool, bank, DEMO_CREDITOR, lambda: now, screening_index(None)
+            )
+        )
 
     first = await offer(APPROVED, runtime(datetime(2026, 11, 22, 23, 59, tzinfo=UTC)))
     again = await offer(APPROVED, runtime(datetime(2026, 11, 23, 0, 1, tzinfo=UTC)))

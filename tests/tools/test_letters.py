@@ -18,7 +18,7 @@ from tools.letter_facts import (
     CounterOfferFacts,
     CreditScore,
     DisbursementFacts,
-    LetterFacts,
+    LoanLetterFacts,
     OfferFacts,
     WithdrawalFacts,
     read_facts,
@@ -102,7 +102,7 @@ WITHDRAWAL = WithdrawalFacts(
     offered_term_months=36,
     was_counter_offer=False,
 )
-EVERY_KIND: tuple[LetterFacts, ...] = (OFFER, COUNTER_OFFER, REFUSAL, DISBURSEMENT, WITHDRAWAL)
+EVERY_KIND: tuple[LoanLetterFacts, ...] = (OFFER, COUNTER_OFFER, REFUSAL, DISBURSEMENT, WITHDRAWAL)
 every_kind = pytest.mark.parametrize("facts", EVERY_KIND, ids=lambda facts: facts.kind)
 
 NAMES = {
@@ -112,11 +112,11 @@ NAMES = {
 }
 
 
-def text_of(facts: LetterFacts) -> str:
+def text_of(facts: LoanLetterFacts) -> str:
     return unwrapped(write_letter(facts).text)
 
 
-def pdf_text_of(facts: LetterFacts) -> str:
+def pdf_text_of(facts: LoanLetterFacts) -> str:
     reader = PdfReader(BytesIO(letter_pdf(write_letter(facts))))
     return unwrapped("\n".join(page.extract_text() for page in reader.pages))
 
@@ -126,7 +126,7 @@ def unwrapped(text: str) -> str:
     return " ".join(text.split())
 
 
-def named(facts: LetterFacts, name: str) -> LetterFacts:
+def named(facts: LoanLetterFacts, name: str) -> LoanLetterFacts:
     if isinstance(facts, CounterOfferFacts):
         return replace(facts, offer=replace(facts.offer, application=replace(facts.application, name=name)))
     return replace(facts, application=replace(facts.application, name=name))
@@ -320,7 +320,7 @@ def test_schedule_of_forty_years_repeats_its_header_on_each_page() -> None:
 
 
 @every_kind
-def test_pdf_says_word_for_word_what_the_text_says(facts: LetterFacts) -> None:
+def test_pdf_says_word_for_word_what_the_text_says(facts: LoanLetterFacts) -> None:
     """But for the text's rules, the PDF's capitals and footers, and the schedule at its end."""
     foot = re.compile(r"Countersign Demo Bank, N\.A\., our reference \S+ Page \d of \d")
     in_text = re.sub(r"Re: |-{3,}", " ", write_letter(facts).text).casefold().split()
@@ -332,7 +332,7 @@ def test_pdf_says_word_for_word_what_the_text_says(facts: LetterFacts) -> None:
 
 
 @every_kind
-def test_same_facts_give_the_same_letter_to_the_byte(facts: LetterFacts) -> None:
+def test_same_facts_give_the_same_letter_to_the_byte(facts: LoanLetterFacts) -> None:
     stored = json.loads(json.dumps(asdict(facts)))
 
     again = read_facts(facts.kind, stored)
@@ -353,7 +353,7 @@ def test_pdf_is_dated_like_its_letter() -> None:
 
 
 @every_kind
-def test_text_keeps_to_78_columns_whatever_it_holds(facts: LetterFacts) -> None:
+def test_text_keeps_to_78_columns_whatever_it_holds(facts: LoanLetterFacts) -> None:
     long = named(facts, "Maximiliana-Konstantina " * 8 + "X" * 200)
 
     lines = write_letter(long).text.splitlines()
@@ -429,7 +429,7 @@ def test_characters_a_reader_cannot_see_are_refused(character: str) -> None:
         (replace(DISBURSEMENT, paid_to_account="ACC\x07"), "paid_to_account"),
     ],
 )
-def test_facts_that_no_letter_may_show_are_refused_by_name(facts: LetterFacts, field: str) -> None:
+def test_facts_that_no_letter_may_show_are_refused_by_name(facts: LoanLetterFacts, field: str) -> None:
     with pytest.raises(ValueError) as refused:
         write_letter(facts)
 

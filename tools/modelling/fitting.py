@@ -15,10 +15,11 @@ from tools.modelling.evaluation import average_precision, figures
 from tools.modelling.examples import Examples, examples
 from tools.modelling.payment_file import PaymentFile
 from tools.rules.fraud_features import LABEL_DELAY_DAYS, FraudFeatures, Paid
-from tools.rules.fraud_model import FraudModel
+from tools.rules.fraud_model import FraudModel, probability_bps
 from tools.rules.fraud_model_document import (
     FEATURES,
     FORMAT,
+    UNIT_BPS,
     Figures,
     ModelDocument,
     TrainedOn,
@@ -77,10 +78,12 @@ class Candidate:
 @dataclass(frozen=True, slots=True)
 class Fit:
     """`every_payment` also counts accounts that the Handbook leaves out as known to be compromised; `untuned` is what
-    the library's defaults reach where the document was tested."""
+    the library's defaults reach where the document was tested. `expected_frauds` is the sum of the calibrated
+    probabilities of every payment tested: near every_payment.frauds if the calibration holds."""
 
     document: ModelDocument
     every_payment: Figures
+    expected_frauds: int
     untuned: Figures
     candidates: Sequence[Candidate]
     chosen: Candidate
@@ -105,6 +108,7 @@ def fit(source: PaymentFile, tell: Tell) -> Fit:
     return Fit(
         document=replace(document, version=version_of(document)),
         every_payment=figures(testing.paid, margins),
+        expected_frauds=sum(probability_bps(document.calibration, each) for each in margins) // UNIT_BPS,
         untuned=_figures(known, testing, untuned),
         candidates=candidates,
         chosen=chosen,

@@ -8,6 +8,7 @@ import pytest
 from langgraph_sdk.client import LangGraphClient
 from langgraph_sdk.errors import ConflictError, NotFoundError, PermissionDeniedError, UnprocessableEntityError
 
+from graphs import WORKFLOWS
 from tests.service import Service
 
 Sdk = Callable[..., LangGraphClient]
@@ -29,7 +30,7 @@ async def test_every_graph_is_an_assistant_under_the_id_it_has_everywhere(sdk: S
 
     assert {a["graph_id"]: a["assistant_id"] for a in found} == {
         name: str(uuid5(NAMESPACE, name))
-        for name in ("loan_origination", "echo", "asking", "sleeping", "failing", "nested", "opened")
+        for name in (*(w.name for w in WORKFLOWS), "echo", "asking", "sleeping", "failing", "nested", "opened")
     }
     assert next(a["description"] for a in found if a["graph_id"] == "asking") == "Asks before it publishes."
 

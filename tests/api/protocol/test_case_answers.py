@@ -92,3 +92,23 @@ async def test_only_its_role_answers_and_never_who_made_the_case(sdk: Sdk, count
     values = await resume(sdk("underwriter", "ursula"), thread_id, payload, verdict)
 
     assert values["__interrupt__"][0]["value"]["kind"] == "acceptance"
+
+
+async def test_nobody_answers_in_the_banks_place(sdk: Sdk, countersign: Service) -> None:
+    ordered = {"source_account": "ACC001", "destination_account": "EXT001", "amount": "80.00"}
+    client, operator = sdk("client", "ida"), sdk("operator", "oli")
+    thread_id = (await client.threads.create())["thread_id"]
+    await client.runs.wait(thread_id, "transfer", input=ordered)
+    reviews = countersign.client("operator").get(f"/threads/{thread_id}/reviews").json()
+    (review,) = (review for review in reviews if review["status"] == "open")
+
+    with pytest.raises(httpx.HTTPStatusError) as refused:
+        await resume(operator, thread_id, review["payload_sha256"], {"status": "settled", "final": True})
+    given = {"payload_sha256": review["payload_sha256"], "answer": {"status": "settled", "final": True}}
+    answered = countersign.client("operator").post(
+        f"/reviews/{review['review_id']}/answer", json=given, headers={"Idempotency-Key": "in-its-place"}
+    )
+
+    assert review["role"] == "bank"
+    assert (refused.value.response.status_code, answered.status_code) == (403, 403)
+    assert thread_id not in countersign.client("operator").get("/reviews").text

@@ -99,5 +99,6 @@ def test_handbook_cards_are_ranked_as_well_as_aimed_at(handbook: Path) -> None:
     assert tested.average_precision_bps >= 7_000
     assert tested.card_precision_100_bps >= 3_900
     assert tested.amount_caught_bps >= 8_500
+    assert found.expected_frauds == pytest.approx(found.every_payment.frauds, rel=0.15)
     assert len(written(found.document)) < 300_000
     assert isinstance(load(written(found.document)), FraudModel)

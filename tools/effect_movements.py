@@ -1,0 +1,191 @@
+"""For each kind of effect: what it asked for, and where the bank's books show what became of it."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from db.errors import NotFound
+from tools import bank_ledger
+from tools.bank import Bank
+from tools.bank_ledger import BookedTransfer, Statement
+from tools.bank_records import BankAnswer
+from tools.rules.ledger_differences import CAME_BACK, Booking, Movement, Terms
+from tools.rules.money import to_minor
+
+Words = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What the bank's record of a movement says now; `account` is where its entry is, `signed_minor` what that says."""
+
+    state: str
+    terms: Terms
+    transfer: BookedTransfer | None = None
+    account: str | None = None
+    signed_minor: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Comparing:
+    """`asked` reads our request, with the bank's currency where it names none; `recorded` finds the bank's record by
+    the bank's answer. `states` are those that the record may be in; None: any. `in_path` are words of our request that
+    are sent in the path and not in the body."""
+
+    asked: Callable[[Words, str | None], Terms]
+    recorded: Callable[[Bank, Words], Awaitable[Record]]
+    states: frozenset[str] | None = None
+    in_path: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A movement and the record it was read from; kinds without a way to compare have none."""
+
+    movement: Movement
+    record: Record | None = None
+
+    def booked_in(self, statement: Statement) -> Movement:
+        """With what the account's statement says. What came back was booked both ways."""
+        record = self.record
+        if record is None or record.transfer is None:
+            return self.movement
+        entries = [one for one in statement.entries if one.transfer_id == record.transfer.transfer_id]
+        back = any(entry.transfer_status in CAME_BACK for entry in entries)
+        booked = sum(entry.amount_minor for entry in entries) if entries else None
+        booking = Booking(statement.account_id, booked, 0 if back else record.signed_minor)
+        return replace(self.movement, booking=booking)
+
+
+async def found(bank: Bank, kind: str, answer: BankAnswer, known_by: datetime) -> Found | None:
+    """What the bank's answer to an effect's key made; None if the bank has no record of what it says it made.
+
+    A transfer that came back after `known_by` is not yet told as one that did.
+    """
+    key = answer.idempotency_key
+    if answer.status >= 400:
+        return Found(Movement(key, accepted=False, refusal=str(answer.response.get("code"))))
+    if kind not in COMPARED:
+        return Found(Movement(key, accepted=True))
+    try:
+        record = await COMPARED[kind].recorded(bank, answer.response)
+        came_back = await _came_back(bank, record.transfer, known_by)
+    except NotFound:
+        return None
+    return Found(Movement(key, True, record.terms, record.state, came_back=came_back), record)
+
+
+def body(kind: str, request: Words) -> dict[str, Any]:
+    """What of an effect's request the bank was sent, and keeps the hash of."""
+    in_path = COMPARED[kind].in_path if kind in COMPARED else frozenset()
+    return {name: value for name, value in request.items() if name not in in_path}
+
+
+def asked(kind: str, request: Words, currency: str | None) -> Terms:
+    return COMPARED[kind].asked(request, currency) if kind in COMPARED else Terms()
+
+
+def stated(answer: Words) -> Terms:
+    """What an answer of the bank's says that it moved, as far as it does."""
+    amount = next((answer[name] for name in ("paid_out_minor", "amount_minor") if name in answer), None)
+    source = answer.get("source_account", answer.get("account_id"))
+    destination = answer.get("destination_account", answer.get("disburse_to_account"))
+    return Terms(amount, answer.get("currency"), source, destination, answer.get("creditor_iban"))
+
+
+async def _came_back(bank: Bank, transfer: BookedTransfer | None, known_by: datetime) -> str | None:
+    if transfer is None or transfer.status not in CAME_BACK:
+        return None
+    taken = await bank_ledger.steps(bank, transfer.transfer_id)
+    return transfer.status if taken and taken[-1].at <= known_by else None
+
+
+def _asked_of_loan(request: Words, _: str | None) -> Terms:
+    """The fee is withheld from what is paid out."""
+    principal, fee = request.get("principal_minor"), request.get("fee_minor")
+    amount = principal - fee if isinstance(principal, int) and isinstance(fee, int) else None
+    return Terms(amount, request.get("currency"), None, request.get("disburse_to_account"))
+
+
+async def _loan(bank: Bank, answer: Words) -> Record:
+    loan = await bank_ledger.loan_account(bank, str(answer.get("loan_account_id")))
+    paid = await bank_ledger.transfer(bank, loan.transfer_id)
+    terms = Terms(paid.amount_minor, paid.currency, None, paid.destination_account)
+    return Record(loan.status, terms, paid, loan.disburse_to_account, paid.amount_minor)
+
+
+def _asked_of_transfer(request: Words, currency: str | None) -> Terms:
+    iban = request.get("creditor_iban")
+    return Terms(
+        _minor(request.get("amount"), request.get("currency") or currency),
+        request.get("currency"),
+        request.get("source_account"),
+        request.get("destination_account"),
+        iban.replace(" ", "").upper() if isinstance(iban, str) else None,
+        request.get("hold_id"),
+    )
+
+
+async def _transfer(bank: Bank, answer: Words) -> Record:
+    return _of_transfer(await bank_ledger.transfer(bank, str(answer.get("transfer_id"))))
+
+
+def _of_transfer(made: BookedTransfer) -> Record:
+    terms = Terms(made.amount_minor, made.currency, made.source_account, made.destination_account, made.creditor_iban)
+    return Record(made.status, terms, made, made.source_account, -made.amount_minor)
+
+
+def _asked_of_hold(request: Words, currency: str | None) -> Terms:
+    amount = _minor(request.get("amount"), request.get("currency") or currency)
+    return Terms(amount, request.get("currency"), request.get("account"))
+
+
+async def _hold(bank: Bank, answer: Words) -> Record:
+    held = await bank_ledger.hold(bank, str(answer.get("hold_id")))
+    return Record(held.status, Terms(held.amount_minor, held.currency, held.account_id, record=held.hold_id))
+
+
+async def _capture(bank: Bank, answer: Words) -> Record:
+    """The hold says whether it was captured, its transfer what was paid to whom."""
+    held = await bank_ledger.hold(bank, str(answer.get("hold_id")))
+    if held.transfer_id is None:
+        return Record(held.status, Terms(held.captured_minor, held.currency, held.account_id, record=held.hold_id))
+    made = _of_transfer(await bank_ledger.transfer(bank, held.transfer_id))
+    return replace(made, state=held.status, terms=replace(made.terms, record=held.hold_id))
+
+
+def _asked_of_void(request: Words, currency: str | None) -> Terms:
+    return Terms(record=request.get("hold_id"))
+
+
+def _asked_of_action(request: Words, currency: str | None) -> Terms:
+    return Terms(request.get("outstanding_principal_minor"))
+
+
+async def _action(bank: Bank, answer: Words) -> Record:
+    made = await bank_ledger.loan_action(bank, str(answer.get("loan_account_id")), str(answer.get("action_id")))
+    return Record(made.kind, Terms(made.outstanding_principal_minor))
+
+
+def _minor(amount: Any, currency: str | None) -> int | None:
+    """None for what is no amount: that our request is not the bank's is found by its hash."""
+    if amount is None or currency is None:
+        return None
+    try:
+        return to_minor(Decimal(str(amount)), currency)
+    except (ValueError, InvalidOperation):
+        return None
+
+
+_HOLD_ID = frozenset({"hold_id"})
+COMPARED: dict[str, Comparing] = {
+    "loan_disbursement": Comparing(_asked_of_loan, _loan),
+    "transfer": Comparing(_asked_of_transfer, _transfer),
+    "hold": Comparing(_asked_of_hold, _hold),
+    "hold_capture": Comparing(_asked_of_transfer, _capture, frozenset({"captured"}), _HOLD_ID),
+    "hold_void": Comparing(_asked_of_void, _hold, frozenset({"voided"}), _HOLD_ID),
+    "loan_action": Comparing(_asked_of_action, _action),
+}
+"""Of other kinds only the request and the answer under the key are compared."""
