@@ -44,7 +44,7 @@ scorecard: $(READY)
 # The scorecard and LightGBM on the same held-out parts of all public data; HELOC=file.csv adds FICO's.
 scorecard-trials: scorecard
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-build-isolation --editable '.[creditdata]'
-	$(BIN)/python -m tools.modelling.public_trials $(HELOC)
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m tools.modelling.public_trials $(HELOC)
 
 clean:
 	rm -rf $(VENV) .countersign

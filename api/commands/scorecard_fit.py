@@ -1,5 +1,6 @@
 """`countersign scorecard fit`: loans in, a tested scorecard document and a report out, or nothing at all."""
 
+import os
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -53,6 +54,7 @@ class Job:
 
 def run_fit(job: Job) -> None:
     """Raises InvalidInput for what cannot be trained on, CountersignError without the training libraries."""
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # matrices are small: threads cost more than they bring
     try:
         from tools.modelling.public_credit import DataMissing
         from tools.modelling.scorecard_build import build

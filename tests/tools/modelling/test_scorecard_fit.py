@@ -125,6 +125,7 @@ def test_shipped_card_is_what_its_data_make() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 @pytest.mark.skipif(not HELOC.is_file(), reason=f"no home equity loans at {HELOC}")
 def test_home_equity_card_judges_as_well_as_boosted_trees() -> None:
     from tools.modelling.public_credit import heloc
