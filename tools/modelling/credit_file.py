@@ -87,6 +87,8 @@ def credit_table(source: str, content: bytes, asked: Asked) -> CreditTable:
             raise BadCreditFile(f"{source} has no column {name!r}; it has {', '.join(header)}")
     scored = [name for name in header if name != asked.target and name not in asked.left_out]
     _refuse_prohibited(scored)
+    if not scored:
+        raise BadCreditFile(f"{source} has no column left to be scored")
     at = {name: number for number, name in enumerate(header)}
     bad, bads = _bads([row[at[asked.target]] for row in rows], asked)
     columns = tuple(_column(name, [row[at[name]] for row in rows], asked) for name in scored)
@@ -146,6 +148,8 @@ def _bads(cells: Sequence[str], asked: Asked) -> tuple[str, tuple[bool, ...]]:
 
 def _column(name: str, cells: Sequence[str], asked: Asked) -> Column:
     given = [cell for cell in cells if cell not in MISSING]
+    if not given:
+        raise BadCreditFile(f"column {name!r} is empty: --drop {name}")
     numbers = sum(_NUMBER.fullmatch(cell) is not None for cell in given)
     if name in asked.texts or numbers <= NUMBERS_SHARE * len(given):
         return _texts(name, cells)

@@ -51,6 +51,15 @@ def test_bad_file_is_named_by_line_and_column(content: bytes, said: str) -> None
         _read(content)
 
 
+def test_column_with_nothing_in_it_is_refused() -> None:
+    content = b"ends,ratio\n" + b"".join(b"%s,\n" % (b"good" if n % 3 else b"bad") for n in range(ROWS))
+
+    with pytest.raises(BadCreditFile, match="column 'ratio' is empty"):
+        _read(content)
+    with pytest.raises(BadCreditFile, match="no column left"):
+        _read(content, left_out=["ratio"])
+
+
 def test_prohibited_column_may_be_left_out() -> None:
     table = _read(_content(header="ends,age,job"), left_out=["age"])
 
