@@ -21,6 +21,7 @@ FIGURES = (
     ("slope", "calibration slope"),
     ("calibration_error", "calibration error"),
 )
+DIAGONAL = ((0.0, 0.0), (1.0, 1.0))
 STYLE = """
 body { font: 15px/1.45 system-ui, sans-serif; max-width: 64rem; margin: 2rem auto; padding: 0 1rem; color: #222 }
 h1, h2, h3 { line-height: 1.2 } h3 { margin: 1.6rem 0 .3rem }
@@ -82,25 +83,18 @@ def _figures(done: Sequence[Trial]) -> Iterator[str]:
 def _plots(built: Built, table: CreditTable) -> Iterator[str]:
     chances, bads = held_out(built)
     along = curve(chances, bads)
-    even = Line("chance", [(0.0, 0.0), (1.0, 1.0)])
     rows = [(good, bad) for _, good, bad in along]
     ranks = [(at / (len(along) - 1), share) for at, share in enumerate(rows)]
     grouped = tenths(chances, bads)
     reach = max(*(each.promised for each in grouped), *(each.found for each in grouped))
     true = [(each.promised / reach, each.found / reach) for each in grouped]
     yield '<div class="plots">'
-    yield unit_plot(
-        "ROC, held out", "share of good rows refused", "share of bad rows refused", [Line("card", rows), even]
-    )
-    ks = [Line("bad", [(at, bad) for at, (_, bad) in ranks]), Line("good", [(at, good) for at, (good, _) in ranks])]
-    yield unit_plot("KS, held out", "cut-off, from the lowest score up", "share at or below it", ks)
-    up_to = f"in units of {reach:.1%}"
-    yield unit_plot(
-        "Calibration in tenths, held out",
-        f"promised share of bad, {up_to}",
-        "found share",
-        [Line("card", true, dots=True), even],
-    )
+    roc = [Line("card", rows), Line("chance", DIAGONAL)]
+    yield unit_plot("ROC, held out", ("share of good rows refused", "share of bad rows refused"), roc)
+    ks = [Line("good", [(at, good) for at, (good, _) in ranks]), Line("bad", [(at, bad) for at, (_, bad) in ranks])]
+    yield unit_plot("KS, held out", ("cut-off, from the lowest score up", "share at or below it"), ks)
+    lines = [Line("card", true, dots=True), Line("exact", DIAGONAL)]
+    yield unit_plot("Calibration in tenths, held out", ("promised share of bad", "found share of bad"), lines, reach)
     good = [float(p) for p, bad in zip(built.points, table.bads, strict=True) if not bad]
     bad = [float(p) for p, bad in zip(built.points, table.bads, strict=True) if bad]
     yield histogram("Scores of the training rows", "points", good, bad)

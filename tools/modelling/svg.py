@@ -19,9 +19,9 @@ class Line:
     dots: bool = False
 
 
-def unit_plot(title: str, across: str, up: str, lines: Sequence[Line]) -> str:
-    """Both axes from 0 to 1."""
-    parts = [_frame(), *(_tick(share) for share in (0.0, 0.25, 0.5, 0.75, 1.0))]
+def unit_plot(title: str, axes: tuple[str, str], lines: Sequence[Line], reach: float = 1.0) -> str:
+    """Axes, the one across first, from 0 to `reach`; points in the unit square all the same."""
+    parts = [_frame(), *(_tick(share, reach) for share in (0.0, 0.25, 0.5, 0.75, 1.0))]
     for number, line in enumerate(lines):
         colour = COLOURS[number % len(COLOURS)]
         path = " ".join(f"{_x(x):.1f},{_y(y):.1f}" for x, y in line.points)
@@ -29,7 +29,7 @@ def unit_plot(title: str, across: str, up: str, lines: Sequence[Line]) -> str:
         if line.dots:
             parts += [f'<circle cx="{_x(x):.1f}" cy="{_y(y):.1f}" r="3" fill="{colour}"/>' for x, y in line.points]
         parts.append(f'<text x="{LEFT + 10}" y="{26 + 14 * number}" fill="{colour}">{escape(line.name)}</text>')
-    return _figure(title, across, up, parts)
+    return _figure(title, *axes, parts)
 
 
 def histogram(title: str, across: str, good: Sequence[float], bad: Sequence[float]) -> str:
@@ -75,10 +75,11 @@ def _frame() -> str:
     return f'<rect x="{LEFT}" y="10" width="{SIZE - 10}" height="{SIZE - 10}" fill="none" stroke="#ccc"/>'
 
 
-def _tick(share: float) -> str:
+def _tick(share: float, reach: float) -> str:
+    said = f"{share * reach:.2g}"
     return (
-        f'<text x="{_x(share):.0f}" y="{SIZE + 14}" text-anchor="middle">{share:g}</text>'
-        f'<text x="{LEFT - 5}" y="{_y(share) + 4:.0f}" text-anchor="end">{share:g}</text>'
+        f'<text x="{_x(share):.0f}" y="{SIZE + 14}" text-anchor="middle">{said}</text>'
+        f'<text x="{LEFT - 5}" y="{_y(share) + 4:.0f}" text-anchor="end">{said}</text>'
     )
 
 
