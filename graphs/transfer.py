@@ -6,7 +6,6 @@ intake → identity → (limits, payee, sanctions, fraud) → decision → hold 
 The amount is set aside before anybody is asked, so that it cannot leave meanwhile. Gate nodes ask and do nothing else.
 """
 
-import asyncio
 from collections.abc import Callable
 from typing import Any, Literal, TypedDict
 
@@ -15,9 +14,10 @@ from langgraph.runtime import Runtime
 
 from db.errors import BankRefused
 from graphs.workflow import Workflow
-from tools import case_records, payment_effects, payment_facts, payment_reviews, payments, transfer_letters
-from tools import fraud as fraud_scoring
+from tools import payment_checks, payment_effects, payment_facts, payment_reviews, payments, transfer_letters
+from tools.case_records import answered_review, send_letter
 from tools.context import Context
+from tools.fraud import score_payment
 from tools.payment_request import PaymentRequest
 from tools.payment_reviews import BanksWord, FraudVerdict, ReleaseAnswer
 from tools.payments import Standing
@@ -56,35 +56,27 @@ class State(TypedDict, total=False):
 
 
 async def intake(state: State, runtime: Runtime[Context]) -> State:
-    """The transfer in minor units, stored."""
     return {"transfer": await payment_facts.receive(runtime.context, state["request"])}
 
 
 async def identity(state: State, runtime: Runtime[Context]) -> State:
-    """Who pays, whose account it is, who is paid."""
-    return {"identity": await payment_facts.identify(runtime.context, state)}
+    return {"identity": await payment_checks.identify(runtime.context, state)}
 
 
 async def limits(state: State, runtime: Runtime[Context]) -> State:
-    found = await payment_facts.check_limits(runtime.context, state)
-    await payments.store_check(runtime.context, "limits", found["version"], found)
-    return {"limits": found}
+    return {"limits": await payment_checks.check_limits(runtime.context, state)}
 
 
 async def payee_checks(state: State, runtime: Runtime[Context]) -> State:
-    found = await payment_facts.check_payee(runtime.context, state)
-    await payments.store_check(runtime.context, "payee", found["version"], found)
-    return {"payee": found}
+    return {"payee": await payment_checks.check_payee(runtime.context, state)}
 
 
 async def sanctions(state: State, runtime: Runtime[Context]) -> State:
-    found = await asyncio.to_thread(payment_facts.screen, runtime.context, state)
-    await payments.store_check(runtime.context, "sanctions", found["version"], found)
-    return {"sanctions": found}
+    return {"sanctions": await payment_checks.screen(runtime.context, state)}
 
 
 async def fraud(state: State, runtime: Runtime[Context]) -> State:
-    return {"fraud": await fraud_scoring.score_payment(runtime.context, payment_facts.judged_payment(state))}
+    return {"fraud": await score_payment(runtime.context, payment_facts.judged_payment(state))}
 
 
 async def decision(state: State, runtime: Runtime[Context]) -> State:
@@ -126,7 +118,7 @@ async def release(state: State, runtime: Runtime[Context]) -> State:
 
 async def released(state: State, runtime: Runtime[Context]) -> State:
     """Who answered, since a second release is another person's."""
-    answered = await case_records.answered_review(runtime.context, "release")
+    answered = await answered_review(runtime.context, "release")
     if (reason := payment_reviews.refusal_by(state["release"], answered)) is not None:
         return _refused(reason)
     return {"release": state["release"] | {"by": answered.answered_by}}
@@ -138,7 +130,7 @@ async def second_release(state: State, runtime: Runtime[Context]) -> State:
 
 
 async def second_released(state: State, runtime: Runtime[Context]) -> State:
-    answered = await case_records.answered_review(runtime.context, "second_release")
+    answered = await answered_review(runtime.context, "second_release")
     reason = payment_reviews.refusal_by(state["second_release"], answered)
     return {} if reason is None else _refused(reason)
 
@@ -163,7 +155,7 @@ async def settle(state: State, runtime: Runtime[Context]) -> State:
     found = await payment_effects.settlement(context, state)
     if found["status"] != "settled":
         return {"settlement": found}
-    await case_records.send_letter(context, transfer_letters.receipt(state, context.now().date()))
+    await send_letter(context, transfer_letters.receipt(state, context.now().date()))
     if found["is_final"] or state.get("settlement", {}).get("told", {}).get("final"):
         return {"settlement": found, "outcome": "settled"}
     return {"settlement": found}
@@ -172,7 +164,7 @@ async def settle(state: State, runtime: Runtime[Context]) -> State:
 async def returned(state: State, runtime: Runtime[Context]) -> State:
     """The money is back: the bank books it back before it says so."""
     context = runtime.context
-    await case_records.send_letter(context, transfer_letters.returned(state, context.now().date()))
+    await send_letter(context, transfer_letters.returned(state, context.now().date()))
     return {"outcome": state["settlement"]["status"]}
 
 
@@ -184,7 +176,7 @@ async def void(state: State, runtime: Runtime[Context]) -> State:
 async def refusal(state: State, runtime: Runtime[Context]) -> State:
     context, reasons = runtime.context, state["refused_for"]
     if state["identity"]["payer"] is not None:
-        await case_records.send_letter(context, transfer_letters.refusal(state, reasons, context.now().date()))
+        await send_letter(context, transfer_letters.refusal(state, reasons, context.now().date()))
     await payments.stand(context, Standing("refused", reasons=reasons))
     return {"outcome": "refused"}
 

@@ -412,12 +412,13 @@ def test_transfer_that_its_fraud_case_blocks_gives_the_money_back_and_warns_nobo
 
 
 def suspected(countersign: Service, agent: httpx.Client) -> tuple[str, str, dict[str, Any]]:
-    """A transfer after six others within the hour: its payer and thread, and the analyst's review of it."""
+    """A transfer after six others within the hour: its payer and thread, and the analyst's review of it. Its payee is
+    nobody else's in these tests: a fraud that is found speaks against all payments to the same."""
     payer = new_payer(countersign)
     with bank_sql(countersign) as conn:
         for _ in range(6):
             book(conn, payer, "BANK-CASH-USD", 10_00, "10 minutes")
-    told = asked(agent, wanted(payer))
+    told = asked(agent, wanted(payer, destination_account="ACC009", creditor_name="Łukasz Nowak"))
     assert told["status"] == "waiting_for_fraud_review", told
     thread_id = thread_of(agent, told)
     analyst, deadline = countersign.client("analyst"), time.monotonic() + 20

@@ -316,7 +316,12 @@ def waiting(deployed: Deployment, thread_id: str) -> dict[str, Any] | None:
 def act_on_loan(deployed: Deployment, case: Case, **edited: object) -> str:
     """A loan action, done at the bank and kept in our books, where somebody may have edited it."""
     loan = effect_of(deployed, case)["response"]
-    request = {"kind": "referral", "reason": "a test", "outstanding_principal_minor": loan["principal_minor"]}
+    request = {
+        "kind": "referral",
+        "reason": "a test",
+        "schedule_version": 1,
+        "outstanding_principal_minor": loan["principal_minor"],
+    }
     path = f"/loan-accounts/{loan['loan_account_id']}/actions"
     key = plant_effect(deployed, case, "loan_action", request, path)
     deployed.rows("UPDATE effects SET request = request || %s WHERE key = %s", json.dumps(edited), key)

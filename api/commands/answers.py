@@ -12,13 +12,23 @@ MAX_NOTE = 2000
 NOTE = "Salary account and rent paid on time since the file began; the instalment is affordable."
 
 
+YES: dict[str, dict[str, Any]] = {
+    "underwriting": {"verdict": "approve", "note": NOTE},
+    "acceptance": {"accepted": True},
+    "release": {"verdict": "release", "note": "The customer confirmed it when called back."},
+}
+
+
 def by_itself(review: Mapping[str, Any]) -> dict[str, Any]:
-    return {"verdict": "approve", "note": NOTE} if review["kind"] == "underwriting" else {"accepted": True}
+    return dict(YES[review["kind"]])
 
 
 def asked(console: Console, review: Mapping[str, Any]) -> dict[str, Any]:
-    if review["kind"] != "underwriting":
+    if review["kind"] == "acceptance":
         return {"accepted": Confirm.ask("  You are the applicant. Do you accept?", console=console)}
+    if review["kind"] == "release":
+        choice = Prompt.ask("  You are the operator. Your verdict", console=console, choices=["release", "refuse"])
+        return {"verdict": choice, "note": _note(console)}
     choices = ["approve", "decline"]
     verdict = Prompt.ask("  You are the underwriter. Your verdict", console=console, choices=choices)
     answer: dict[str, Any] = {"verdict": verdict, "note": _note(console)}
@@ -29,10 +39,10 @@ def asked(console: Console, review: Mapping[str, Any]) -> dict[str, Any]:
 
 def told(review: Mapping[str, Any], answer: Mapping[str, Any]) -> str:
     """The answer in a sentence, for the record on the screen."""
-    if review["kind"] != "underwriting":
+    if review["kind"] == "acceptance":
         return "The applicant accepts." if answer["accepted"] else "The applicant declines the offer."
-    verdict = {"approve": "approves", "decline": "declines"}[answer["verdict"]]
-    return f"The underwriter {verdict}: {answer['note']}"
+    who = "underwriter" if review["kind"] == "underwriting" else "operator"
+    return f"The {who} says {answer['verdict']}: {answer['note']}"
 
 
 def await_enter() -> None:

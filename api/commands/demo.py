@@ -1,4 +1,4 @@
-"""`countersign demo`: three real applications over HTTP, as a client sends them, seen through to their letters."""
+"""`countersign demo`: three real applications and two transfers over HTTP, as clients send them, seen through."""
 
 import asyncio
 import secrets
@@ -16,6 +16,7 @@ from rich.console import Console
 from api import launcher
 from api.commands import answers, places
 from api.commands.client import Client
+from api.commands.demo_transfers import Transfers
 from api.commands.screen import Line, Screen
 from api.deployment import deployed
 from api.settings import Settings
@@ -79,7 +80,7 @@ CASES = (
 
 
 def run_demo(settings: Settings, *, yes: bool) -> bool:
-    """Whether every application came out as it should. Asks on the terminal unless `yes`."""
+    """Whether every application and transfer came out as it should. Asks on the terminal unless `yes`."""
     if settings.banking_api_base_url:
         raise CountersignError("the demo lends the sandbox bank's money only: unset BANKING_API_BASE_URL")
     if not yes and not sys.stdin.isatty():
@@ -89,7 +90,7 @@ def run_demo(settings: Settings, *, yes: bool) -> bool:
     settings = settings.model_copy(update={"tenant": tenant, "bootstrap_key": None})
     screen = Screen(Console())
     folder = settings.home / "demo"
-    screen.title("Countersign demo: three loans, from application to letter")
+    screen.title("Countersign demo: three loans, from application to letter, and two transfers")
     with ExitStack() as stack:
         with screen.starting() as tell:
             running = stack.enter_context(deployed(settings, folder / "demo.log", tell))
@@ -99,15 +100,18 @@ def run_demo(settings: Settings, *, yes: bool) -> bool:
         underwriter = stack.enter_context(Client(running.url, keys["underwriter"]))
         stage = Stage(screen, client, underwriter, folder, yes)
         lines = [stage.play(number, case) for number, case in enumerate(CASES, 1)]
+        operator = stack.enter_context(Client(running.url, keys["operator"]))
+        moved = Transfers(screen, client, operator, yes).play()
         screen.title("What came of it")
         screen.summary(lines)
+        screen.say("✓  both transfers, once each" if moved else "✗  a transfer did not come out as it should")
         found = places.checked(settings, running, folder)
         screen.places(found.lines)
         if not yes:
             screen.say("\n  Everything still runs. Press Enter to stop it.", "bold")
             answers.await_enter()
     screen.say("\n  Stopped. `countersign up` serves these cases again; the keys still open them.", "dim")
-    return found.sound and all(line.as_expected for line in lines)
+    return found.sound and moved and all(line.as_expected for line in lines)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,12 +14,13 @@ from rich.status import Status
 from rich.table import Table
 from rich.text import Text
 
-from api.commands import steps
+from api.commands import steps, transfer_steps
 from api.commands.client import Event
 from db.canonical import sha256_hex
 from db.errors import ApprovalVoid
 from tools.rules.money import format_minor
 
+Described = Callable[[str, Mapping[str, Any]], list[str]]
 LETTER_WIDTH = 78
 LABEL = 14
 INDENT = 11 + LABEL
@@ -66,10 +67,10 @@ class Screen:
             self.console.print(Text.assemble(f"    {role:<12} ", (key, "dim")), soft_wrap=True, highlight=False)
 
     @contextmanager
-    def watching(self) -> Iterator["Watch"]:
-        """Where there is a terminal, what runs right now is shown below what has ended."""
+    def watching(self, described: Described = steps.described) -> Iterator["Watch"]:
+        """Where there is a terminal, what runs is shown below what has ended, `described` by what it found."""
         with self.console.status("", spinner="dots") as status:
-            yield Watch(self, status)
+            yield Watch(self, status, described)
 
     def step(self, mark: str, name: str, lines: Sequence[str]) -> None:
         self._row(mark, name, lines)
@@ -145,9 +146,10 @@ class Screen:
 class Watch:
     """One case's events as they come in: what has ended is printed, what runs is named in the last line."""
 
-    def __init__(self, screen: Screen, status: Status) -> None:
+    def __init__(self, screen: Screen, status: Status, described: Described) -> None:
         self._screen = screen
         self._status = status
+        self._described = described
         self._running: dict[str, str] = {}
 
     def see(self, event: Event) -> None:
@@ -164,7 +166,7 @@ class Watch:
             return
         self._running.pop(task["task_id"], None)
         if task["status"] == "done":
-            self._screen.step("✓", task["name"], steps.described(task["name"], task.get("result") or {}))
+            self._screen.step("✓", task["name"], self._described(task["name"], task.get("result") or {}))
         elif task["status"] == "interrupted":
             self._screen.step("…", task["name"], ["waits for a person; no process holds it"])
         else:
@@ -179,8 +181,8 @@ class Watch:
 
 def _facts(review: Mapping[str, Any]) -> Table:
     facts, table = review["facts"], _grid()
-    if review["kind"] == "underwriting":
-        for name, lines in _underwriting(facts):
+    if (described := _FACTS.get(review["kind"])) is not None:
+        for name, lines in described(facts):
             table.add_row(Text(name, style="dim"), Text("\n".join(lines)))
     else:
         for name, value in facts.items():
@@ -201,6 +203,9 @@ def _underwriting(facts: Mapping[str, Any]) -> Iterator[tuple[str, list[str]]]:
     yield "affordability", [steps.dti_line(facts["affordability"])]
     yield "fraud", [steps.fraud_line(facts["fraud"])]
     yield "versions", [", ".join(f"{steps.words(k).split()[0]} {v}" for k, v in facts["versions"].items())]
+
+
+_FACTS = {"underwriting": _underwriting, "release": transfer_steps.of_release}
 
 
 def _due(review: Mapping[str, Any]) -> str:

@@ -186,7 +186,12 @@ def _labels(routes: APIRouter) -> None:
     @routes.get(
         "/training.csv",
         response_class=PlainTextResponse,
-        responses={200: {"content": {"text/csv": {}}, "description": "As `countersign fraud fit` reads it"}},
+        responses={
+            200: {
+                "content": {"text/csv": {"schema": {"type": "string"}}},
+                "description": "As `countersign fraud fit` reads it",
+            }
+        },
     )
     async def training_file(actor: Caller, engine: TheEngine) -> PlainTextResponse:
         """Every payment that was judged; those that nobody marked as fraud count as none."""

@@ -82,7 +82,19 @@ def test_demo_shows_the_review_with_the_payload_that_is_signed(demo: Demo) -> No
     assert "Approve it at these terms, or decline it?" in review
     assert re.search(r"terms\.instalment_minor +26377 += 263\.77 USD", review)
     assert re.search(r"SHA-256 [0-9a-f]{64}", review)
-    assert "The underwriter approves:" in review
+    assert "The underwriter says approve:" in review
+
+
+def test_demo_pays_a_task_once_and_another_when_it_is_released(demo: Demo) -> None:
+    straight, _, reviewed = demo.output.partition("An agent has 125.50 USD paid")[2].partition("And 3,000.00 USD")
+    made, again = re.findall(r"submitted, (trf_[0-9a-f]{32})", straight)
+
+    assert made == again
+    assert "APPROVED, straight through" in straight
+    assert "waiting_for_review, nothing paid yet" in reviewed
+    assert re.search(r"amount_minor +300000 += 3,000\.00 USD", reviewed)
+    assert "The operator says release:" in reviewed
+    assert "✓  both transfers, once each" in reviewed
 
 
 def test_demo_shows_every_letter_and_keeps_it_as_pdf(demo: Demo) -> None:
@@ -111,7 +123,7 @@ def test_demo_says_where_to_look_and_that_the_books_hold(demo: Demo) -> None:
     assert re.search(r"docs +http://127\.0\.0\.1:\d+/docs", demo.output)
     assert 'psql "$DATABASE_URL"' in demo.output
     assert re.search(r"audit +the chain of \d+ rows holds", demo.output)
-    assert "all 3 transactions balance; sums by currency: USD 0, EUR 0" in demo.output
+    assert "all 5 transactions balance; sums by currency: USD 0, EUR 0" in demo.output
     assert (demo.home / "demo" / "demo.log").exists()
 
 

@@ -41,3 +41,11 @@ def test_what_is_no_origin_is_refused_by_name(monkeypatch: pytest.MonkeyPatch, o
 
     with pytest.raises(ValueError, match="COUNTERSIGN_CORS_ORIGINS"):
         Settings()
+
+
+@pytest.mark.parametrize("secret", ["plain", "whsec_c2hvcnQ=", "whsec_no base64"])
+def test_what_cannot_sign_the_banks_events_is_refused_by_name(monkeypatch: pytest.MonkeyPatch, secret: str) -> None:
+    monkeypatch.setenv("BANKING_WEBHOOK_SECRET", secret)
+
+    with pytest.raises(ValueError, match="BANKING_WEBHOOK_SECRET"):
+        Settings()

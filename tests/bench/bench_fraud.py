@@ -17,7 +17,7 @@ from tools.rules.fraud_signals import facts
 from tools.rules.fraud_signals.background import Background, Movement
 from tools.rules.payment import Payment
 
-WORLD = World(seed=20_261_122, accounts=1500, days=70)
+WORLD = World(seed=20_261_122, accounts=800, days=70)
 JUDGED_FROM = FIRST_DAY + timedelta(days=42)
 LABEL_DELAY = timedelta(days=7)
 LEVELS = (300, 400, 500, 550, 600, 700, 800, 900, 950)

@@ -15,9 +15,9 @@ BLOCK_PRECISION = 0.95
 BLOCKED_MIN = 20
 
 
-def calibration(margins_micro: Sequence[int], frauds: Sequence[bool]) -> Calibration:
+def calibration(margins_micro: Sequence[int], frauds: Sequence[bool], start: float = 1.0) -> Calibration:
     """Logistic regression on the margin by Newton's steps, over payments that the model was not trained on."""
-    slope, offset = 1.0, 0.0
+    slope, offset = start, 0.0
     points = [(margin / MICRO, float(fraud)) for margin, fraud in zip(margins_micro, frauds, strict=True)]
     for _ in range(STEPS):
         g0 = g1 = 0.0

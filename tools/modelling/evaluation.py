@@ -19,7 +19,7 @@ def figures(paid: Sequence[Paid], scores: Sequence[float]) -> Figures:
         last_day=max(days),
         payments=len(paid),
         frauds=sum(payment.fraud for payment in paid),
-        auc_bps=_bps(_auc(paid, scores)),
+        auc_bps=_bps(auc([payment.fraud for payment in paid], scores)),
         average_precision_bps=_bps(average_precision([payment.fraud for payment in paid], scores)),
         card_precision_100_bps=_bps(_card_precision(paid, scores)),
         amount_caught_bps=_bps(_amount_caught(paid, scores)),
@@ -39,17 +39,17 @@ def average_precision(frauds: Sequence[bool], scores: Sequence[float]) -> float:
     return area / caught
 
 
-def _auc(paid: Sequence[Paid], scores: Sequence[float]) -> float:
+def auc(frauds: Sequence[bool], scores: Sequence[float]) -> float:
     """The chance that a fraud scores above a payment that is none; a tie counts half."""
     below = pairs = 0.0
-    genuine = frauds = 0
-    ranked = sorted(zip(scores, (payment.fraud for payment in paid), strict=True), key=lambda each: each[0])
+    genuine = caught = 0
+    ranked = sorted(zip(scores, frauds, strict=True), key=lambda each: each[0])
     for _, tied in groupby(ranked, key=lambda each: each[0]):
         labels = [fraud for _, fraud in tied]
         tied_frauds = sum(labels)
         below += tied_frauds * (genuine + (len(labels) - tied_frauds) / 2)
-        frauds, genuine = frauds + tied_frauds, genuine + len(labels) - tied_frauds
-    pairs = frauds * genuine
+        caught, genuine = caught + tied_frauds, genuine + len(labels) - tied_frauds
+    pairs = caught * genuine
     return below / pairs
 
 

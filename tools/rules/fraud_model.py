@@ -5,13 +5,10 @@ Each feature's contribution is the sum of the changes of the node mean along the
 exactly. Unlike SHAP it favours splits near the root; for a ranking of reasons that is enough and costs nothing.
 """
 
-import json
-from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.resources import files
 from math import exp
 from operator import attrgetter
-from typing import Any, NoReturn
 
 from tools.rules.fraud_features import FraudFeatures
 from tools.rules.fraud_model_document import (
@@ -26,6 +23,7 @@ from tools.rules.fraud_model_document import (
 )
 from tools.rules.fraud_reasons import FraudReason, reasons
 from tools.rules.plain import from_plain
+from tools.rules.strict_json import parse
 
 MICRO = 1_000_000
 EXPONENT_MAX = 50.0
@@ -76,12 +74,7 @@ class FraudModel:
 
 def load(text: str) -> FraudModel:
     """ValueError says what in the document is not as it must be, for instance its version."""
-    try:
-        plain = json.loads(
-            text, parse_constant=_refuse_constant, parse_float=_refuse_float, object_pairs_hook=_without_duplicates
-        )
-    except RecursionError as exc:
-        raise ValueError("the document is nested too deeply") from exc
+    plain = parse(text)
     document = from_plain(ModelDocument, plain)
     if document.version != version_of(document):
         raise ValueError(f"version {document.version!r:.60} is not that of its content, {version_of(document)}")
@@ -102,20 +95,3 @@ def probability_bps(calibration: Calibration, margin_micro: int) -> int:
 
 def _nodes(tree: Tree) -> list[tuple[int, int, int, int, int]]:
     return list(zip(tree.feature, tree.at_most, tree.left, tree.right, tree.value_micro, strict=True))
-
-
-def _without_duplicates(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for name, value in pairs:
-        if name in found:
-            raise ValueError(f"{name} occurs twice")
-        found[name] = value
-    return found
-
-
-def _refuse_constant(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is no number")
-
-
-def _refuse_float(number: str) -> NoReturn:
-    raise ValueError(f"{number} is no whole number")

@@ -19,6 +19,7 @@ from tools.rules.scorecard_document import (
     NumericAttribute,
     Scorecard,
     bin_points,
+    range_label,
 )
 
 SCORE_MIN, SCORE_MAX = 300, 850
@@ -105,24 +106,21 @@ def _share(attribute: Attribute, value: int | str | None) -> tuple[AttributePoin
     if value is None:
         missing = attribute.missing
         return AttributePoints(attribute.name, None, "unknown", missing.points, best), missing.reason
-    if isinstance(attribute, NumericAttribute):
-        label, points = _numeric_bin(attribute, value)
-    else:
+    if isinstance(attribute, CategoricalAttribute):
         label, points = _category(attribute, value)
+        return AttributePoints(attribute.name, value, label, points, best), attribute.reason
+    for special in attribute.special:
+        if value == special.code:
+            return AttributePoints(attribute.name, value, "special code", special.points, best), special.reason
+    label, points = _numeric_bin(attribute, value)
     return AttributePoints(attribute.name, value, label, points, best), attribute.reason
 
 
 def _numeric_bin(attribute: NumericAttribute, value: int | str) -> tuple[str, int]:
-    if type(value) is not int or value < 0:
-        raise ValueError(f"{attribute.name}: {value!r} is no whole number from 0")
-    start = 0
-    for each in attribute.ranges:
-        if each.below is None:
-            break
-        if value < each.below:
-            return f"{start} to {each.below - 1}", each.points
-        start = each.below
-    return f"{start} or more", attribute.ranges[-1].points
+    if type(value) is not int or (value < 0 and not attribute.negative):
+        raise ValueError(f"{attribute.name}: {value!r} is no whole number" + ("" if attribute.negative else " from 0"))
+    number = next(n for n, each in enumerate(attribute.ranges) if each.below is None or value < each.below)
+    return range_label(attribute, number), attribute.ranges[number].points
 
 
 def _category(attribute: CategoricalAttribute, value: int | str) -> tuple[str, int]:

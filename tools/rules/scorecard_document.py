@@ -1,6 +1,8 @@
 """The form of a points scorecard: attributes, bins, points and reasons as data, checked when it is made."""
 
+import re
 from dataclasses import dataclass
+from decimal import Decimal
 from itertools import pairwise
 from typing import Literal
 
@@ -11,12 +13,16 @@ BANDS: tuple[Band, ...] = ("A", "B", "C", "D", "E")
 
 PROHIBITED = frozenset(
     {
-        *("age", "birth_date", "citizenship", "colour", "date_of_birth", "disability", "ethnicity", "gender"),
-        *("language", "marital_status", "name", "national_origin", "nationality", "postcode"),
-        *("public_assistance", "race", "religion", "sex"),
+        *("age", "birth", "birthdate", "birthday", "citizenship", "color", "colour", "disability", "divorced", "dob"),
+        *("ethnicity", "foreign", "gender", "language", "marital", "married", "name", "national_origin", "nationality"),
+        *("postal_code", "postcode", "public_assistance", "race", "religion", "sex", "spouse", "widowed", "zip"),
     }
 )
-"""Bases and plain proxies that 12 CFR 1002.4(a) and 1002.6(b) keep out: no attribute may bear such a name."""
+"""Bases and plain proxies that 12 CFR 1002.4(a) and 1002.6(b) keep out: no attribute's name may have such words."""
+
+DECIMALS_MAX = 9
+
+_WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,21 +50,41 @@ class Missing:
 
 
 @dataclass(frozen=True, slots=True)
+class Special:
+    """Points for a code that stands for no quantity (no such account, not looked up), and the reason if it costs."""
+
+    code: int
+    points: int
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
 class NumericAttribute:
-    """A whole number ≥ 0. Ranges ascend and the last has no end."""
+    """A whole number of 10^-`decimals`, ≥ 0 unless `negative`; codes in `special` come first.
+
+    Ranges ascend and the last has no end.
+    """
 
     name: str
     ranges: tuple[Range, ...]
     missing: Missing
     reason: Reason
+    special: tuple[Special, ...] = ()
+    decimals: int = 0
+    negative: bool = False
 
     def __post_init__(self) -> None:
         ends = [each.below for each in self.ranges]
-        bounded = [0, *(end for end in ends[:-1] if end is not None)]
-        if not ends or ends[-1] is not None or len(bounded) != len(ends):
+        bounded = [end for end in ends[:-1] if end is not None]
+        if not ends or ends[-1] is not None or len(bounded) != len(ends) - 1:
             raise ValueError(f"{self.name}: the last range, and only it, has no end")
-        if any(end <= start for start, end in pairwise(bounded)):
-            raise ValueError(f"{self.name}: ranges must ascend from 0")
+        starts = bounded if self.negative else [0, *bounded]
+        if any(end <= start for start, end in pairwise(starts)):
+            raise ValueError(f"{self.name}: ranges must ascend" + ("" if self.negative else " from 0"))
+        if len({each.code for each in self.special}) != len(self.special):
+            raise ValueError(f"{self.name}: a special code occurs twice")
+        if not 0 <= self.decimals <= DECIMALS_MAX:
+            raise ValueError(f"{self.name}: decimals must be from 0 to {DECIMALS_MAX}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,14 +126,24 @@ class Scorecard:
         names = [attribute.name for attribute in self.attributes]
         if len(set(names)) != len(names):
             raise ValueError("an attribute occurs twice")
-        if prohibited := PROHIBITED.intersection(names):
-            raise ValueError(f"{min(prohibited)}: a prohibited basis must not enter a score")
+        for name in names:
+            if prohibited_basis(name):
+                raise ValueError(f"{name}: a prohibited basis must not enter a score")
         if tuple(each.band for each in self.bands) != BANDS:
             raise ValueError(f"bands must be {', '.join(BANDS)}, best first")
         if any(better.from_points <= worse.from_points for better, worse in pairwise(self.bands)):
             raise ValueError("each band must start above the next worse one")
         if self.bands[-1].from_points > lowest_score(self):
             raise ValueError("the worst band must start at or below the lowest score")
+
+
+def prohibited_basis(name: str) -> str | None:
+    """The prohibited basis that a name speaks of, in whole words: `age_in_years`, `MaritalStatus`; None if none.
+
+    A name says little about what a column holds, so this is a guard against mistakes and no proof.
+    """
+    words = "_" + "_".join(_WORDS.findall(name)).lower() + "_"
+    return next((basis for basis in sorted(PROHIBITED) if f"_{basis}_" in words), None)
 
 
 def lowest_score(card: Scorecard) -> int:
@@ -122,5 +158,24 @@ def highest_score(card: Scorecard) -> int:
 
 def bin_points(attribute: Attribute) -> list[int]:
     """Points of every bin in the document's order, that for a missing value last."""
-    bins = attribute.ranges if isinstance(attribute, NumericAttribute) else attribute.categories
-    return [*(each.points for each in bins), attribute.missing.points]
+    if isinstance(attribute, NumericAttribute):
+        known = [*(each.points for each in attribute.ranges), *(each.points for each in attribute.special)]
+    else:
+        known = [each.points for each in attribute.categories]
+    return [*known, attribute.missing.points]
+
+
+def range_label(attribute: NumericAttribute, number: int) -> str:
+    """A range in words, as a person would check it: `3 to 5`, `0.25 to 0.39`, `below 0`, `12 or more`."""
+    start = attribute.ranges[number - 1].below if number else None if attribute.negative else 0
+    below = attribute.ranges[number].below
+    if below is None:
+        return "any" if start is None else f"{decimal_text(start, attribute.decimals)} or more"
+    if start is None:
+        return f"below {decimal_text(below, attribute.decimals)}"
+    return f"{decimal_text(start, attribute.decimals)} to {decimal_text(below - 1, attribute.decimals)}"
+
+
+def decimal_text(value: int, decimals: int) -> str:
+    """A whole number of 10^-decimals as a person writes it."""
+    return f"{Decimal(value).scaleb(-decimals):f}"

@@ -53,7 +53,7 @@ def codes(scored: Scored) -> list[str]:
 
 
 def test_burst_of_payments_scores_and_a_busy_accounts_usual_day_does_not() -> None:
-    burst = [*weekly(), *(out(50_00, minutes=minutes) for minutes in range(5, 50, 5))]
+    burst = [*weekly(), *(out(50_00, minutes=minutes) for minutes in range(5, 55, 5))]
     busy = [out(50_00, hours=hours) for hours in range(2, 24 * 60, 5)]
 
     assert "many_within_hour" in codes(velocity.score(velocity.look(background(burst))))

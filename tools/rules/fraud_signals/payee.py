@@ -20,7 +20,7 @@ NEW_PAYEE = 100
 LABELLED_PERCENT = ((0, 250), (10, 500), (50, 900))
 """By the share of what the payee was paid that was found to be fraud: a shop is not a mule for one bad payment."""
 NEW_PAYEES_24H = ((4, 150), (6, 300), (10, 500))
-FAN_IN = ((4, 100), (10, 200))
+FAN_IN = ((4, 50), (10, 100))
 MULE_PAYEE = ((1, 200), (2, 450), (4, 750), (8, 900))
 """First-time senders at a payee who passes the money on."""
 MULE_ACCOUNT = ((1, 350), (2, 600), (4, 800))

@@ -19,7 +19,8 @@ THRESHOLDS_MINOR: dict[str, tuple[int, ...]] = {"USD": (10_000_00, 3_000_00), "E
 JUST_UNDER_TENTHS = 9
 WINDOW = timedelta(days=7)
 REPORTED, CHECKED = ((2, 350), (3, 650), (4, 850)), ((3, 200), (4, 350), (6, 500))
-SPLIT = ((3, 300), (5, 500))
+SPLIT, PART_OF = ((3, 300), (5, 500)), 5
+"""Parts of a split payment; what is less than a fifth of the threshold is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,8 @@ class Near:
 
 @dataclass(frozen=True, slots=True)
 class StructuringFacts:
-    """`split_*`: payments to this payee within a week, with this one, if each is below the reported amount."""
+    """`split_*`: payments to this payee within a week, with this one, if each is below the
+    reported amount; small ones do not count."""
 
     currency: str
     near: tuple[Near, ...]
@@ -47,12 +49,13 @@ def look(background: Background) -> StructuringFacts:
     amounts = [payment.amount_minor, *(-move.amount_minor for move in background.paid(WINDOW))]
     to_payee = [payment.amount_minor]
     to_payee += [-move.amount_minor for move in background.paid(WINDOW) if move.counterparty == payment.payee]
-    is_split = bool(thresholds) and max(to_payee) < thresholds[0]
+    parts = [amount for amount in to_payee if thresholds and amount * PART_OF >= thresholds[0]]
+    is_split = bool(parts) and max(to_payee) < thresholds[0]
     return StructuringFacts(
         currency=payment.currency,
         near=tuple(_near(threshold, amounts) for threshold in thresholds),
-        split_count=len(to_payee) if is_split else 0,
-        split_sum_minor=sum(to_payee) if is_split else 0,
+        split_count=len(parts) if is_split else 0,
+        split_sum_minor=sum(parts) if is_split else 0,
     )
 
 

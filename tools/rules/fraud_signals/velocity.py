@@ -13,7 +13,9 @@ from tools.rules.money import format_minor
 
 VERSION = "2026-01"
 HOUR, DAY, WEEK, HABIT = timedelta(hours=1), timedelta(days=1), timedelta(days=7), timedelta(days=37)
-WITHIN_HOUR = ((5, 300), (10, 600), (20, 850))
+WITHIN_HOUR = ((10, 300), (20, 500), (50, 800))
+PROGRAMS, TIMES_A_PERSON = ("api", "file"), 5
+"""By these channels a program pays, which is so many times as fast before it is noticed."""
 TIMES_USUAL = ((10, 200), (20, 400))
 """Payments of a day, by how many times the usual number they are; from MANY_A_DAY on."""
 MANY_A_DAY = 4
@@ -27,6 +29,7 @@ class VelocityFacts:
     """Counts and sums include the payment itself. `habit_*` are of so many days, at most 30, that ended a week ago."""
 
     currency: str
+    by_program: bool
     count_1h: int
     sum_1h_minor: int
     count_24h: int
@@ -49,6 +52,7 @@ def look(background: Background) -> VelocityFacts:
     known_since = min((move.at for move in background.own), default=ended)
     return VelocityFacts(
         currency=payment.currency,
+        by_program=payment.channel in PROGRAMS,
         **counted,
         habit_days=max(0, min(30, (ended - known_since).days)),
         habit_count=len(habit),
@@ -61,7 +65,7 @@ def score(facts: VelocityFacts) -> Scored:
 
 
 def _signals(facts: VelocityFacts) -> Iterator[Signal]:
-    if worth := points(facts.count_1h, WITHIN_HOUR):
+    if worth := points(facts.count_1h // (TIMES_A_PERSON if facts.by_program else 1), WITHIN_HOUR):
         told = format_minor(facts.sum_1h_minor, facts.currency)
         yield Signal("many_within_hour", worth, f"{facts.count_1h} payments within an hour, {told} in all")
     if facts.habit_days < LEAST_HABIT_DAYS or facts.habit_count < LEAST_HABIT_COUNT:
