@@ -33,7 +33,8 @@ TEMPORARY = Ttl(1, "delete")
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """`thread_id` None: on a thread of its own. `told` False: nobody will watch, only wait."""
+    """`thread_id` None: on a thread of its own. `told` False: nobody will watch, only wait. `learns` hears which
+    graph it is, before anything is accepted."""
 
     actor: Actor
     thread_id: UUID | None
@@ -42,6 +43,7 @@ class Request:
     key: str | None = None
     told: bool = True
     run_id: UUID | None = None
+    learns: Callable[[str], None] | None = None
 
 
 async def accept(engine: Engine, request: Request) -> dict[str, Any]:
@@ -56,6 +58,8 @@ async def accept(engine: Engine, request: Request) -> dict[str, Any]:
     if body.webhook is not None:
         engine.destinations.refuse(body.webhook)
     served, assistant_id = await _graph(engine, actor, body.assistant_id)
+    if request.learns is not None:
+        request.learns(served.name)
     thread_id = request.thread_id or uuids.uuid7()
     run = await _new_run(engine, request, served, (thread_id, assistant_id))
     with engine.queue.claim() as claim:
@@ -115,6 +119,7 @@ async def _new_run(engine: Engine, request: Request, served: Served, ids: tuple[
         multitask=body.multitask_strategy if isinstance(body, RunBody) and not answers else "reject",
         at=datetime.now(UTC) + timedelta(seconds=delay_s) if delay_s else None,
         owner=None if actor.sees_whole_tenant else actor.person,
+        blind_to=actor.blind_to,
         records=[name for name, one in engine.served.items() if one.workflow is not None],
     )
 

@@ -28,7 +28,7 @@ async def asked(sdk: Sdk, countersign: Service, application: dict[str, Any], per
     client = sdk("client", person)
     thread_id = (await client.threads.create())["thread_id"]
     await client.runs.wait(thread_id, "loan_origination", input=application)
-    reviews = countersign.client("client", person).get(f"/threads/{thread_id}/reviews").raise_for_status().json()
+    reviews = countersign.client("auditor").get(f"/threads/{thread_id}/reviews").raise_for_status().json()
     (review,) = (review for review in reviews if review["status"] == "open")
     return thread_id, review["payload_sha256"]
 
