@@ -28,7 +28,7 @@ from db.stopping import Stop
 from db.threads import NewThread, Ttl
 
 TEMPORARY = Ttl(1, "delete")
-"""Of a thread made for one run: how long it may be asked about after that. Whoever waits for the run deletes it."""
+"""Of a thread made for one run, but for a case: how long it may be asked about after that. Whoever waits deletes it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +131,8 @@ def _acceptance(
 
     async def act(conn: AsyncConnection[Any]) -> dict[str, Any]:
         if request.thread_id is None or body.if_not_exists == "create":
-            ttl = TEMPORARY if request.thread_id is None and body.on_completion == "delete" else None
+            is_temporary = request.thread_id is None and body.on_completion == "delete" and served.workflow is None
+            ttl = TEMPORARY if is_temporary else None
             bare = NewThread(run.thread_id, run.tenant_id, None, None, actor.person, ttl=ttl)
             await threads.create(conn, bare)
         if served.workflow is not None:

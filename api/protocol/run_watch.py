@@ -113,13 +113,15 @@ class Watch:
                 return
 
     async def forget_thread(self) -> None:
-        """Deletes the thread that was made for this run."""
+        """Deletes the thread that was made for this run, unless it is a case, which is a record."""
         async with self.engine.pool.connection() as conn, conn.transaction():
             try:
                 thread = await threads.get(conn, self.actor, self.thread_id, lock=True)
             except NotFound:
                 return
-            await retention.delete(conn, thread)
+            served = self.engine.served.get(thread.workflow or "")
+            if served is not None and served.workflow is None:
+                await retention.delete(conn, thread)
 
     async def _is_active(self) -> bool:
         async with self.engine.pool.connection() as conn:
