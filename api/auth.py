@@ -1,6 +1,7 @@
 """Who calls: an API key as bearer or as `x-api-key` (what LangGraph's SDK sends), looked up by its hash."""
 
 import time
+from dataclasses import replace
 from typing import Annotated
 
 from fastapi import Depends, HTTPException, Request
@@ -9,6 +10,7 @@ from fastapi.requests import HTTPConnection
 from fastapi.security.utils import get_authorization_scheme_param
 
 from api.bootstrap import Engine
+from api.disclosure import STAFFS_ALONE
 from db import keys
 from db.actor import Actor
 from db.errors import Forbidden
@@ -75,4 +77,4 @@ async def _look_up(engine: Engine, key: str) -> Actor:
         actor = await keys.actor_of(conn, key)
     if actor is None:
         raise HTTPException(401, "this key is unknown or was revoked")
-    return actor
+    return replace(actor, blind_to=STAFFS_ALONE)

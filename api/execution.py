@@ -11,7 +11,7 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.runtime import RunControl
 from langgraph.types import Command, Send, StateSnapshot
 
-from api import answers
+from api import answers, disclosure
 from api.protocol.state import encoded
 from api.protocol.streams import Translation, final, without_interrupts
 from api.run_config import config_of, context_of
@@ -51,10 +51,13 @@ class Execution:
         return self._seq
 
     def told_values(self) -> str | None:
-        """What the run has come to, for its webhook; None: it has none."""
+        """What the run has come to, for its webhook, of a case no more than its requester sees; None: it has none."""
         if self.run.options.get("webhook") is None:
             return None
-        return encoded(None if self.values is None else final(self.values, self.interrupts)).decode()
+        if self.values is None:
+            return "null"
+        told, sight = final(self.values, self.interrupts), disclosure.SIGHTS.get(self.run.workflow)
+        return encoded(told if sight is None else sight.values(told)).decode()
 
     async def execute(self, served: Served, context: Any) -> None:
         """Raises what the graph raises. Afterwards `interrupts`, `values` and `outcome` say what it came to."""

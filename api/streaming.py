@@ -16,6 +16,7 @@ from psycopg import AsyncConnection
 from pydantic import WithJsonSchema
 
 from api.bootstrap import Engine
+from api.disclosure import sight_of
 from db import events, run_records, runs, threads
 from db.actor import Actor
 from db.errors import InvalidInput, NotFound
@@ -85,12 +86,15 @@ async def of_thread(
                 thread = await threads.get(conn, actor, thread_id)
                 of_case = await run_records.of_thread(conn, actor.tenant_id, thread_id)
             for run in _ahead(of_case, seen):
+                sight = sight_of(actor, run.workflow)
                 after_seq = seen.seq if seen is not None and seen.run_id == run.run_id else -1
                 told = engine.feed.follow if run.status in runs.ACTIVE else engine.feed.past
                 async with aclosing(told(run.run_id, after_seq)) as of_run:
                     async for event in of_run:
                         seen = Position(event.run_id, event.seq)
-                        yield event
+                        shown = event if sight is None else sight.event(event)
+                        if shown is not None:
+                            yield shown
         except NotFound:
             return
         except (psycopg.OperationalError, psycopg.InterfaceError) as exc:

@@ -16,7 +16,7 @@ from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from db import audit, runs
-from db.actor import SYSTEM, Actor, Role
+from db.actor import SEEN, SYSTEM, Actor, Role, as_seen_by
 from db.answer_forms import check_form
 from db.audit import Deed
 from db.canonical import sha256_hex
@@ -81,6 +81,8 @@ class Review:
 COLUMNS = """v.review_id, v.tenant_id, v.thread_id, v.run_id, v.interrupt_id, v.kind, v.role, v.question, v.facts,
     v.payload, v.payload_sha256, v.form, v.due_at, v.on_due, v.other_than, v.status, v.answer, v.answered_by,
     v.answered_at, v.created_at, t.started_by"""
+_SEEN = f"({SEEN} OR v.role = %(requester)s AND t.started_by = %(person)s)"
+"""Of a case that is staff's alone, too, its requester sees what they are asked."""
 
 
 async def open_review(
@@ -143,10 +145,12 @@ def refusal(review: Review, actor: Actor) -> str | None:
     """Why this actor may not answer this review, or None if they may. Maker and checker are two people."""
     if review.role == REQUESTER:
         return None if actor.person == review.started_by else "only whoever started this case may answer"
-    if review.role in MACHINES:
-        return f"this waits for the {review.role.replace('_', ' ')}, not for a person"
     if Role.AGENT in actor.roles:
         return "an agent is never a checker"
+    if not actor.sees_whole_tenant:
+        return "this answer is not yours to give"
+    if review.role in MACHINES:
+        return f"this waits for the {review.role.replace('_', ' ')}, not for a person"
     if review.role not in actor.roles:
         return f"this review needs the role {review.role}"
     if actor.person == review.started_by:
@@ -276,13 +280,11 @@ async def _select(
             + COLUMNS
             + " FROM reviews v JOIN threads t USING (thread_id) WHERE "
             + where
-            + " AND v.tenant_id = %(tenant_id)s AND (%(whole_tenant)s OR t.started_by = %(person)s)"
+            + f" AND v.tenant_id = %(tenant_id)s AND {_SEEN}"
             " ORDER BY v.due_at, v.review_id LIMIT %(limit)s",
-            {
+            as_seen_by(actor)
+            | {
                 "id": record_id,
-                "tenant_id": actor.tenant_id,
-                "whole_tenant": actor.sees_whole_tenant,
-                "person": actor.person,
                 "roles": list(actor.roles),
                 "is_agent": Role.AGENT in actor.roles,
                 "requester": REQUESTER,

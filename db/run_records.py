@@ -9,6 +9,7 @@ from uuid import UUID
 from psycopg import AsyncConnection
 from psycopg.rows import kwargs_row
 
+from db.actor import SEEN, Actor, as_seen_by
 from db.errors import NotFound
 from db.packed import unpacked
 from db.runs import Multitask, Status
@@ -92,19 +93,21 @@ async def page(conn: AsyncConnection[Any], tenant_id: str, thread_id: UUID, want
         return await cur.fetchall()
 
 
-async def active(
-    conn: AsyncConnection[Any], tenant_id: str, statuses: Sequence[Status], owner: str | None
-) -> Sequence[Run]:
-    """The tenant's runs of these statuses, on any thread that `owner` started; None: on any at all."""
+async def active(conn: AsyncConnection[Any], actor: Actor, statuses: Sequence[Status], *, own: bool) -> Sequence[Run]:
+    """The runs of these statuses on the threads that the actor may see, or only on their `own`."""
     async with conn.cursor(row_factory=kwargs_row(_read)) as cur:
         await cur.execute(
             _SELECT
             + """
             AND status = ANY(%(statuses)s) AND status IN ('pending', 'running', 'waiting')
-            AND (%(owner)s::text IS NULL OR thread_id IN (SELECT thread_id FROM threads WHERE started_by = %(owner)s))
+            AND thread_id IN (
+                SELECT t.thread_id FROM threads t WHERE (t.started_by = %(person)s OR NOT %(own)s) AND """
+            + SEEN
+            + """
+            )
             ORDER BY run_id
             """,
-            {"tenant_id": tenant_id, "statuses": list(statuses), "owner": owner},
+            as_seen_by(actor) | {"statuses": list(statuses), "own": own},
         )
         return await cur.fetchall()
 

@@ -1,6 +1,6 @@
 """Runs: accepted in the caller's transaction, begun with a new epoch, ended once by the worker that holds it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
@@ -30,8 +30,9 @@ class NewRun:
     `workflow` is its name and version; None: the thread's own. `options` say how the run is driven (`RunOptions`).
     `answers`: it carries an answer, so the thread must be interrupted. `multitask` is what to do if the thread is busy:
     only `reject` refuses; the others queue the run behind those that are not `cancel`led before. `at`: not before then.
-    `owner`: the thread must be started by them. `records`: workflows whose threads run nothing else. `claim`: by a
-    worker of this process, to drive it at once if nothing else is under way on its thread.
+    `owner`: the thread must be started by them; of threads of the workflows that they are `blind_to` they are told
+    nothing. `records`: workflows whose threads run nothing else. `claim`: by a worker of this process, to drive it at
+    once if nothing else is under way on its thread.
     """
 
     run_id: UUID
@@ -48,6 +49,7 @@ class NewRun:
     multitask: Multitask = "reject"
     at: datetime | None = None
     owner: str | None = None
+    blind_to: Iterable[str] = ()
     records: Sequence[str] = ()
     claim: Claim | None = None
 
@@ -220,9 +222,15 @@ async def _refusal(conn: AsyncConnection[Any], run: NewRun) -> CountersignError:
         """
         SELECT workflow, outcome, active_runs FROM threads
         WHERE thread_id = %(thread_id)s AND tenant_id = %(tenant_id)s
-          AND (%(owner)s::text IS NULL OR started_by = %(owner)s)
+          AND (%(owner)s::text IS NULL
+               OR started_by = %(owner)s AND coalesce(workflow <> ALL(%(blind_to)s::text[]), true))
         """,
-        {"thread_id": run.thread_id, "tenant_id": run.tenant_id, "owner": run.owner},
+        {
+            "thread_id": run.thread_id,
+            "tenant_id": run.tenant_id,
+            "owner": run.owner,
+            "blind_to": list(run.blind_to),
+        },
     )
     thread = await cur.fetchone()
     if thread is None:

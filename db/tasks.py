@@ -8,7 +8,7 @@ from uuid import UUID
 from psycopg import AsyncConnection
 from psycopg.rows import class_row
 
-from db.actor import Actor
+from db.actor import SEEN, Actor, as_seen_by
 from db.errors import NotFound
 
 
@@ -16,6 +16,7 @@ from db.errors import NotFound
 class Task:
     task_id: UUID
     thread_id: UUID
+    workflow: str | None
     run_id: UUID
     name: str
     agent_name: str
@@ -28,9 +29,9 @@ class Task:
     ended_at: datetime | None
 
 
-_SELECT = """SELECT k.task_id, k.thread_id, k.run_id, k.name, k.agent_name, k.status, k.input, k.result, k.error,
-    k.attempts, k.started_at, k.ended_at FROM tasks k JOIN threads t USING (thread_id)
-    WHERE k.tenant_id = %(tenant_id)s AND (%(whole_tenant)s OR t.started_by = %(person)s) AND """
+_SELECT = f"""SELECT k.task_id, k.thread_id, t.workflow, k.run_id, k.name, k.agent_name, k.status, k.input, k.result,
+    k.error, k.attempts, k.started_at, k.ended_at FROM tasks k JOIN threads t USING (thread_id)
+    WHERE k.tenant_id = %(tenant_id)s AND {SEEN} AND """
 
 
 async def get(conn: AsyncConnection[Any], actor: Actor, task_id: UUID) -> Task:
@@ -48,12 +49,7 @@ async def of_thread(conn: AsyncConnection[Any], actor: Actor, thread_id: UUID) -
 async def _select(conn: AsyncConnection[Any], actor: Actor, where: Any, record_id: UUID) -> list[Task]:
     async with conn.cursor(row_factory=class_row(Task)) as cur:
         await cur.execute(
-            _SELECT + where,
-            {
-                "id": record_id,
-                "tenant_id": actor.tenant_id,
-                "whole_tenant": actor.sees_whole_tenant,
-                "person": actor.person,
-            },
+            (_SELECT + where).encode(),
+            as_seen_by(actor) | {"id": record_id},
         )
         return await cur.fetchall()

@@ -11,7 +11,7 @@ from psycopg import AsyncConnection
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
-from db.actor import Actor
+from db.actor import SEEN, Actor, as_seen_by
 from db.arrays import array
 from db.errors import Conflict, NotFound
 
@@ -84,7 +84,6 @@ _ERROR = """CASE t.status WHEN 'error' THEN (
 COLUMNS = f"""t.thread_id, t.tenant_id, t.workflow, t.workflow_version, t.status, t.outcome, t.started_by, t.metadata,
     {_ASSISTANT} AS assistant_id, t.created_at, greatest(t.updated_at, t.edited_at) AS updated_at,
     t.updated_at AS state_updated_at, t.ttl_minutes, t.ttl_strategy, t.expires_at, {_ERROR} AS error"""
-_SEEN = "t.tenant_id = %(tenant_id)s AND (%(whole_tenant)s OR t.started_by = %(person)s)"
 _ORDER = {
     "thread_id": "t.thread_id",
     "status": "t.status",
@@ -116,9 +115,9 @@ async def get(conn: AsyncConnection[Any], actor: Actor, thread_id: UUID, *, lock
     """
     async with conn.cursor(row_factory=class_row(Thread)) as cur:
         await cur.execute(
-            f"SELECT {COLUMNS} FROM threads t WHERE t.thread_id = %(thread_id)s AND {_SEEN}"
+            f"SELECT {COLUMNS} FROM threads t WHERE t.thread_id = %(thread_id)s AND {SEEN}"
             + (" FOR UPDATE OF t" if lock else ""),
-            _as_seen_by(actor) | {"thread_id": thread_id},
+            as_seen_by(actor) | {"thread_id": thread_id},
         )
         thread = await cur.fetchone()
     if thread is None:
@@ -199,12 +198,8 @@ async def refuse_contradiction(conn: AsyncConnection[Any], thread: Thread) -> No
         raise Conflict(f"thread {thread.thread_id} has an open review; answer it instead")
 
 
-def _as_seen_by(actor: Actor) -> dict[str, Any]:
-    return {"tenant_id": actor.tenant_id, "whole_tenant": actor.sees_whole_tenant, "person": actor.person}
-
-
 def _where(wanted: Wanted) -> str:
-    conditions = [_SEEN]
+    conditions = [SEEN]
     if wanted.ids is not None:
         conditions.append("t.thread_id = ANY(%(ids)s)")
     if wanted.status is not None:
@@ -231,7 +226,7 @@ _HAS_VALUES = """EXISTS (
 
 def _parameters(actor: Actor, wanted: Wanted) -> dict[str, Any]:
     plain = {key: value for key, value in wanted.values.items() if isinstance(value, str | int | float)}
-    return _as_seen_by(actor) | {
+    return as_seen_by(actor) | {
         "ids": None if wanted.ids is None else list(wanted.ids),
         "status": wanted.status,
         "metadata": Jsonb(_own_metadata(wanted)),

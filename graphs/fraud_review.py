@@ -197,13 +197,16 @@ NODES: dict[str, Node] = {
     "conclude": conclude,
 }
 
+SHOWN: frozenset[str] = frozenset()
+"""That a payment is suspected is nobody's to know but staff's, least of all whoever ordered it."""
+
 WORKFLOW = Workflow(
     name="fraud_review",
     family="banking",
     summary="A payment under suspicion: scores, analyst, verdict",
     version="1",
     input=FraudCase,
-    may_start=frozenset({"agent", "operator", "analyst"}),
+    may_start=frozenset({"operator", "analyst"}),
     build=build,
     agents={
         "intake": "intake-agent",
@@ -214,4 +217,5 @@ WORKFLOW = Workflow(
         "senior": "policy-agent",
         "conclude": "policy-agent",
     },
+    shown=SHOWN,
 )

@@ -117,6 +117,9 @@ async def decision(state: State, runtime: Runtime[Context]) -> State:
     plain = to_plain(decided)
     stored = NewDecision(decided.outcome, decided.policy_version, to_plain(facts), plain)
     await lending.store_decision(runtime.context, stored)
+    if decided.outcome == "refer":
+        # Reasons are told with a refusal, and nobody has refused yet.
+        plain |= {"reasons": [], "reasons_if_declined": plain["reasons"]}
     return {"decision": plain}
 
 
@@ -138,7 +141,9 @@ async def underwriting(state: State, runtime: Runtime[Context]) -> State:
     answered = await case_records.answered_review(runtime.context, "underwriting")
     outcome, phrases = state["underwriting"]["verdict"], state["underwriting"]["reasons"]
     reasons = [to_plain(reason("underwriter", C1(phrase))) for phrase in phrases]
-    decided = state["decision"] | {"outcome": outcome, "reasons": reasons or state["decision"]["reasons"]}
+    if outcome == "decline":
+        reasons = reasons or state["decision"]["reasons_if_declined"]
+    decided = state["decision"] | {"outcome": outcome, "reasons": reasons}
     stored = NewDecision(
         outcome, decided["policy_version"], state["underwriting"], decided, person=answered.answered_by
     )
@@ -269,6 +274,21 @@ NODES = {
     "withdrawal": withdrawal,
 }
 
+SHOWN = frozenset(
+    {"request", "scorecard", "affordability", "offer", "acceptance", "loan", "outcome"}
+    | {"intake", "scorecard_agent", "affordability_agent", "fraud_agent", "policy"}
+    | {"disburse", "book", "adverse_action", "withdrawal"}
+    | {f"application.{name}" for name in ("application_id", "reference", "applicant_id", "amount_minor", "currency")}
+    | {f"application.{name}" for name in ("term_months", "income_monthly_minor", "purpose", "applied_on", "means")}
+    | {f"application.{name}" for name in ("applicant.name", "applicant.address", "customer_months", "payout_account")}
+    | {f"application.{name}" for name in ("employment_status", "housing_status")}
+    | {f"decision.{name}" for name in ("outcome", "policy_version", "scorecard_version", "price_band")}
+    | {f"decision.{name}" for name in ("terms", "affordability", "reasons.wording", "reasons.text")}
+)
+"""The applicant's own figures, and the decision in the words of its letter. Not shown: `fraud`, `findings`, the rules
+that referred and the codes of reasons (they name signals); what those look at (`kyc_status`, `payout_account_owned`,
+`applications_30d`, the bureau's `file`); `underwriting`, which holds the underwriter's note."""
+
 WORKFLOW = Workflow(
     name="loan_origination",
     family="lending",
@@ -288,5 +308,6 @@ WORKFLOW = Workflow(
         "disburse": "settlement-agent",
         "book": "settlement-agent",
     },
+    shown=SHOWN,
     check=applicant_is_known,
 )

@@ -236,6 +236,12 @@ NODES = {
     "declined": declined,
 }
 
+SHOWN = frozenset(
+    {"request", "loan", "activity", "delinquency", "recommendation", "consent", "done", "outcome"}
+    | {"intake", "account_activity", "no_action", "reminder", "bank_action", "confirmation", "declined"}
+)
+"""The borrower's own account and what is proposed of it. Not shown: `review`, which holds the reviewer's note."""
+
 WORKFLOW = Workflow(
     name="loan_servicing",
     family="banking",
@@ -253,5 +259,6 @@ WORKFLOW = Workflow(
         "bank_action": "settlement-agent",
         "confirmation": "letter-agent",
     },
+    shown=SHOWN,
     check=loan_is_known,
 )

@@ -63,6 +63,7 @@ WORKFLOW = Workflow(
     may_start=frozenset({"operator"}),
     build=build,
     agents={"intake": "intake-agent", "page": "servicing-agent"},
+    shown=frozenset(),  # Other people's loans.
     check=day_has_come,
     daily=lambda day: {"on": day.isoformat()},
 )

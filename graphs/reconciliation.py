@@ -200,5 +200,6 @@ WORKFLOW = Workflow(
         "compare": "reconciliation-agent",
         "judge": "reconciliation-agent",
     },
+    shown=frozenset(),  # The tenant's whole books.
     daily=daily,
 )

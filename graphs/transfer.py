@@ -8,6 +8,7 @@ The amount is set aside before anybody is asked, so that it cannot leave meanwhi
 
 from collections.abc import Callable
 from typing import Any, Literal, TypedDict
+from uuid import uuid4
 
 from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime
@@ -32,8 +33,9 @@ CHECKS = ("limits", "payee_checks", "sanctions_agent", "fraud_agent")
 class State(TypedDict, total=False):
     """`request` is the validated input; all else is what a node found, in minor units and bps, JSON-plain.
 
-    `refused_for` holds the reasons once it is clear that nothing will be paid. `outcome` is there when, and only when,
-    the case is over.
+    `fraud_thread` is the id of the fraud case, if there is to be one: chance gives it, so that nobody who knows the
+    transfer's can ask after it. `refused_for` holds the reasons once it is clear that nothing will be paid. `outcome`
+    is there when, and only when, the case is over.
     """
 
     request: dict[str, Any]
@@ -43,6 +45,7 @@ class State(TypedDict, total=False):
     payee: dict[str, Any]
     sanctions: dict[str, Any]
     fraud: dict[str, Any]
+    fraud_thread: str
     decision: dict[str, Any]
     hold: dict[str, Any]
     fraud_case: dict[str, Any]
@@ -85,6 +88,8 @@ async def decision(state: State, runtime: Runtime[Context]) -> State:
     await payments.store_decision(runtime.context, to_plain(facts), decided)
     if decided["outcome"] == "refuse":
         return {"decision": decided, "refused_for": decided["reasons"]}
+    if decided["fraud_case"]:
+        return {"decision": decided, "fraud_thread": str(uuid4())}
     return {"decision": decided}
 
 
@@ -277,6 +282,16 @@ NODES = {
     "refusal": refusal,
 }
 
+SHOWN = frozenset(
+    {"request", "transfer", "limits", "payee", "hold", "capture", "void", "settlement", "outcome"}
+    | {"intake", "payee_checks", "sanctions_agent", "fraud_agent"}
+    | {"settle", "return_window", "returned", "refusal"}
+    | {"identity.payer.name", "identity.payee.stated_name", "identity.payee.is_own_account", "decision.policy_version"}
+)
+"""What the customer ordered and what became of it. Not shown: `sanctions` and `fraud`; the payer's standing with us and
+its faults, which may be undisclosed; of the decision whatever tells suspicion from a threshold, and `refused_for`
+(letters say what may be said); every gate that others answer, alike, so that none can be told from another."""
+
 WORKFLOW = Workflow(
     name="transfer",
     family="banking",
@@ -296,5 +311,6 @@ WORKFLOW = Workflow(
         "open_fraud_case": "fraud-agent",
         **dict.fromkeys(("hold", "capture", "void", "settle", "refusal", "returned"), "settlement-agent"),
     },
+    shown=SHOWN,
     check=payment_facts.payment_is_possible,
 )

@@ -19,6 +19,9 @@ class Workflow:
     `build` gives the uncompiled graph; its state must hold `outcome` when, and only when, the case is over.
     `version` is pinned by each thread: change it when nodes or state keys are renamed or removed.
     `may_start` are the roles that may begin a case; `agents` names the agent of each node.
+    `shown` names what whoever started a case is shown of it, nodes and keys of the state alike (`decision.terms`: that
+    part of one). All else is for staff: what warns whoever is watched for, and what staff say among themselves. If
+    nothing is shown, the case itself is not.
     `check` looks at what only the bank knows of an input, before the case is accepted; it raises InvalidInput.
     `daily` gives the input of the case that starts by itself, once per tenant and day; None: none does.
     """
@@ -31,6 +34,7 @@ class Workflow:
     may_start: frozenset[str]
     build: Callable[[], StateGraph[Any, Context, Any, Any]]
     agents: Mapping[str, str]
+    shown: frozenset[str]
     check: Callable[[Any, Bank], Awaitable[None]] | None = None
     daily: Callable[[date], Mapping[str, Any]] | None = None
     durability: Literal["sync", "async", "exit"] = "sync"

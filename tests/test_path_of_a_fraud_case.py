@@ -1,8 +1,9 @@
 """A payment under suspicion, over HTTP, through every way its case can end."""
 
+import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import UUID, uuid4, uuid5
+from uuid import uuid4
 
 import httpx
 
@@ -146,7 +147,7 @@ def test_requester_is_asked_and_the_analyst_decides_on_what_they_said(countersig
     second_look = open_review(analyst, thread_id)
     decide(analyst, thread_id, action="release")
 
-    assert (asked["kind"], asked["facts"]) == ("fraud_information", {"question": "What is the money for?"})
+    assert (asked["kind"], asked["facts"]) == ("payment_information", {"question": "What is the money for?"})
     told = second_look["facts"]["untrusted"]["information"]
     assert [each["text"] for each in told] == ["a car⟨U+200B⟩, from a neighbour"]
     assert second_look["kind"] == "fraud_analysis_2"
@@ -222,9 +223,17 @@ def suspicious_transfer(countersign: Service, client: httpx.Client, mule: str) -
     assert started.status_code == 202, started.text
     thread_id = started.json()["thread_id"]
     follow(client, thread_id)
-    case_id = str(uuid5(UUID(thread_id), "fraud_review"))
-    follow(countersign.client("analyst"), case_id)
-    return thread_id, case_id
+    return thread_id, case_of(countersign.client("analyst"), thread_id)
+
+
+def case_of(analyst: httpx.Client, thread_id: str) -> str:
+    """The fraud case about a transfer, once it waits or is decided. It begins by itself, when the transfer waits."""
+    deadline = time.monotonic() + 20
+    while not (found := [c for c in analyst.get("/fraud/cases").json() if c["opened_by_thread"] == thread_id]):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    follow(analyst, found[0]["thread_id"])
+    return str(found[0]["thread_id"])
 
 
 def test_transfer_waits_for_its_own_fraud_case_and_goes_on_when_that_is_released(countersign: Service) -> None:

@@ -13,7 +13,8 @@ from tools.rules.money import format_minor
 ANALYST_DAYS, SENIOR_DAYS, REQUESTER_DAYS = 1, 1, 1
 MAX_QUESTIONS = 3
 """That an analyst may put to the requester in one case."""
-ANALYSIS, SENIOR, INFORMATION = "fraud_analysis", "fraud_escalation", "fraud_information"
+ANALYSIS, SENIOR, INFORMATION = "fraud_analysis", "fraud_escalation", "payment_information"
+"""The last is the requester's to see, and does not say why it is asked."""
 
 Case = Mapping[str, Any]
 """The graph's state."""

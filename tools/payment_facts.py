@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime
 from typing import Any
-from uuid import UUID, uuid5
+from uuid import UUID
 
 from db.errors import BankUnavailable, InvalidInput, NotFound
 from tools import payments
@@ -100,7 +100,7 @@ def judged_payment(state: State) -> Payment:
 
 async def open_fraud_case(context: Context, state: State) -> None:
     request = request_of(judged_payment(state), order_of(state).reference, context.thread_id)
-    await context.start("fraud_review", uuid5(context.thread_id, "fraud_review"), request)
+    await context.start("fraud_review", UUID(state["fraud_thread"]), request)
 
 
 def facts(state: State) -> TransferFacts:

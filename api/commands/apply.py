@@ -16,7 +16,7 @@ from db.actor import Role
 from tools.rules.money import from_minor
 
 WORKFLOW = "loan_origination"
-ERRAND = Errand("apply", Role.CLIENT)
+ERRAND = Errand("apply", Role.OPERATOR)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ def _desk(client: Client, sha256: str) -> Desk[Row, Result]:
 def _result(line: int, thread_id: str, decision: Mapping[str, Any]) -> Result:
     reasons = [reason["text"] for reason in decision["reasons"]]
     if decision["outcome"] == "refer":
-        reasons = decision["refer_reasons"]
+        reasons = decision.get("refer_reasons", [])  # Which are for staff: an applicant's own key is not told.
     bare = Result(line, thread_id, decision["outcome"], "; ".join(reasons))
     terms = decision["terms"]
     if terms is None:

@@ -140,10 +140,10 @@ class Stage:
         return played.line(self.client.get(f"/threads/{played.thread_id}"))
 
     def _watch(self, played: "Played") -> dict[str, Any] | None:
-        """Shows the case's steps until it is over, or the review that it waits for."""
+        """Shows the case's steps, as staff see them, until it is over, or the review that it waits for."""
         began = time.monotonic()
         with self.screen.watching() as watch:
-            for event in self.client.events(played.thread_id, played.last_event_id, PATIENCE_S):
+            for event in self.underwriter.events(played.thread_id, played.last_event_id, PATIENCE_S):
                 played.last_event_id = event.event_id
                 played.note(event.data)
                 watch.see(event)

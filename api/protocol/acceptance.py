@@ -28,12 +28,13 @@ from db.stopping import Stop
 from db.threads import NewThread, Ttl
 
 TEMPORARY = Ttl(1, "delete")
-"""Of a thread made for one run: how long it may be asked about after that. Whoever waits for the run deletes it."""
+"""Of a thread made for one run, but for a case: how long it may be asked about after that. Whoever waits deletes it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """`thread_id` None: on a thread of its own. `told` False: nobody will watch, only wait."""
+    """`thread_id` None: on a thread of its own. `told` False: nobody will watch, only wait. `learns` hears which
+    graph it is, before anything is accepted."""
 
     actor: Actor
     thread_id: UUID | None
@@ -42,6 +43,7 @@ class Request:
     key: str | None = None
     told: bool = True
     run_id: UUID | None = None
+    learns: Callable[[str], None] | None = None
 
 
 async def accept(engine: Engine, request: Request) -> dict[str, Any]:
@@ -56,6 +58,8 @@ async def accept(engine: Engine, request: Request) -> dict[str, Any]:
     if body.webhook is not None:
         engine.destinations.refuse(body.webhook)
     served, assistant_id = await _graph(engine, actor, body.assistant_id)
+    if request.learns is not None:
+        request.learns(served.name)
     thread_id = request.thread_id or uuids.uuid7()
     run = await _new_run(engine, request, served, (thread_id, assistant_id))
     with engine.queue.claim() as claim:
@@ -115,6 +119,7 @@ async def _new_run(engine: Engine, request: Request, served: Served, ids: tuple[
         multitask=body.multitask_strategy if isinstance(body, RunBody) and not answers else "reject",
         at=datetime.now(UTC) + timedelta(seconds=delay_s) if delay_s else None,
         owner=None if actor.sees_whole_tenant else actor.person,
+        blind_to=actor.blind_to,
         records=[name for name, one in engine.served.items() if one.workflow is not None],
     )
 
@@ -126,7 +131,8 @@ def _acceptance(
 
     async def act(conn: AsyncConnection[Any]) -> dict[str, Any]:
         if request.thread_id is None or body.if_not_exists == "create":
-            ttl = TEMPORARY if request.thread_id is None and body.on_completion == "delete" else None
+            is_temporary = request.thread_id is None and body.on_completion == "delete" and served.workflow is None
+            ttl = TEMPORARY if is_temporary else None
             bare = NewThread(run.thread_id, run.tenant_id, None, None, actor.person, ttl=ttl)
             await threads.create(conn, bare)
         if served.workflow is not None:

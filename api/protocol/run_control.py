@@ -121,9 +121,9 @@ async def _named(engine: Engine, actor: Actor, body: CancelBody, action: Action)
         if not body.run_ids:
             raise InvalidInput("run_ids", "name the thread's runs that are to be cancelled")
         return [Stop(actor.tenant_id, body.thread_id, action, body.run_ids)]
-    owner = None if actor.roles & {Role.OPERATOR, Role.ADMIN} else actor.person
+    own = not actor.roles & {Role.OPERATOR, Role.ADMIN}
     async with engine.pool.connection() as conn:
-        found = await run_records.active(conn, actor.tenant_id, _OF_STATUS[body.status], owner)
+        found = await run_records.active(conn, actor, _OF_STATUS[body.status], own=own)
     if not found:
         raise NotFound("run", f"that is {body.status}")
     by_thread: dict[UUID, list[UUID]] = {}

@@ -12,6 +12,7 @@ from fastapi.responses import StreamingResponse
 from starlette.background import BackgroundTask
 
 from api.bootstrap import Engine
+from api.disclosure import sight_of
 from api.protocol import acceptance
 from api.protocol.run_watch import PING_S, Watch, metadata
 from api.protocol.state import encoded
@@ -48,7 +49,7 @@ async def waited_for(engine: Engine, asked: acceptance.Request) -> Response:
     engine.results.expect(run_id)
     waiting = asyncio.ensure_future(watching.result())
     try:
-        run = await acceptance.accept(engine, replace(asked, run_id=run_id))
+        run = await acceptance.accept(engine, replace(asked, run_id=run_id, learns=watching.learn))
     except BaseException:
         waiting.cancel()
         engine.results.take(run_id)
@@ -73,7 +74,7 @@ async def streamed(engine: Engine, asked: acceptance.Request) -> Response:
     events = watching.sent()
     upcoming = asyncio.ensure_future(anext(events))
     try:
-        run = await acceptance.accept(engine, replace(asked, run_id=run_id))
+        run = await acceptance.accept(engine, replace(asked, run_id=run_id, learns=watching.learn))
     except BaseException:
         upcoming.cancel()
         raise
@@ -93,8 +94,8 @@ async def watch(engine: Engine, actor: Actor, thread_id: UUID, run_id: UUID) -> 
     """Of a run that was accepted before. Raises NotFound."""
     async with engine.pool.connection() as conn:
         await threads.get(conn, actor, thread_id)
-        await run_records.get(conn, actor.tenant_id, run_id, thread_id)
-    return Watch(engine, actor, thread_id, run_id)
+        run = await run_records.get(conn, actor.tenant_id, run_id, thread_id)
+    return Watch(engine, actor, thread_id, run_id, sight=sight_of(actor, run.workflow))
 
 
 def _afterwards(watching: Watch, asked: acceptance.Request) -> Afterwards:

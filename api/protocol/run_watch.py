@@ -8,6 +8,7 @@ from uuid import UUID
 import orjson
 
 from api.bootstrap import Engine
+from api.disclosure import Sight, sight_of
 from api.protocol.run_views import error_view
 from api.protocol.snapshots import snapshot_of
 from api.protocol.state import encoded
@@ -30,7 +31,7 @@ class Watch:
     """One client that watches one run. `over`: it has heard the run's last word.
 
     `new` says that the run is being accepted: then it is watched before anything can be told of it. `modes`: only
-    these; None: all that are told.
+    these; None: all that are told. `sight`: what of the run's case the client is shown; None: everything.
     """
 
     engine: Engine
@@ -41,6 +42,10 @@ class Watch:
     new: bool = False
     modes: Collection[str] | None = None
     over: bool = False
+    sight: Sight | None = None
+
+    def learn(self, workflow: str) -> None:
+        self.sight = sight_of(self.actor, workflow)
 
     async def events(self) -> AsyncIterator[Event]:
         feed = self.engine.feed
@@ -52,7 +57,9 @@ class Watch:
         )
         async for event in told:
             self.over = self.over or is_last(event)
-            yield event
+            shown = event if self.sight is None else self.sight.event(event)
+            if shown is not None:
+                yield shown
         self.over = True
 
     async def result(self) -> bytes:
@@ -68,10 +75,10 @@ class Watch:
             return orjson.dumps({"__error__": error_view(told)})
         kept = self.engine.results.take(self.run_id)
         if kept is not None:
-            return kept
+            return kept if self.sight is None else encoded(self.sight.values(orjson.loads(kept)))
         async with self.engine.pool.connection() as conn:
             thread = await threads.get(conn, self.actor, self.thread_id)
-        snapshot = await snapshot_of(self.engine, thread)
+        snapshot = await snapshot_of(self.engine, self.actor, thread)
         interrupts = [] if snapshot is None else [{"id": i.id, "value": i.value} for i in snapshot.interrupts]
         return encoded(final(None if snapshot is None else snapshot.values, interrupts))
 
@@ -106,13 +113,15 @@ class Watch:
                 return
 
     async def forget_thread(self) -> None:
-        """Deletes the thread that was made for this run."""
+        """Deletes the thread that was made for this run, unless it is a case, which is a record."""
         async with self.engine.pool.connection() as conn, conn.transaction():
             try:
                 thread = await threads.get(conn, self.actor, self.thread_id, lock=True)
             except NotFound:
                 return
-            await retention.delete(conn, thread)
+            served = self.engine.served.get(thread.workflow or "")
+            if served is not None and served.workflow is None:
+                await retention.delete(conn, thread)
 
     async def _is_active(self) -> bool:
         async with self.engine.pool.connection() as conn:

@@ -8,6 +8,7 @@ from fastapi.responses import StreamingResponse
 
 from api.auth import Caller, TheEngine
 from api.busy_route import BusyRoute
+from api.disclosure import sight_of
 from api.errors import responses
 from api.idempotent import OptionalKey
 from api.protocol import acceptance, run_responses
@@ -18,7 +19,8 @@ from api.protocol.run_watch import after, modes_of
 from api.protocol.state import encoded
 from api.strict import StrictBodyRoute
 from db import run_records, threads
-from db.run_records import Page
+from db.actor import Actor
+from db.run_records import Page, Run
 
 PROBLEMS = responses(400, 401, 403, 404, 409, 413, 422, 503)
 STREAM: dict[int | str, dict[str, Any]] = {
@@ -136,7 +138,7 @@ def _read(routes: APIRouter) -> None:
         async with engine.pool.connection() as conn:
             await threads.get(conn, actor, thread_id)
             found = await run_records.page(conn, actor.tenant_id, thread_id, Page(statuses, limit, offset))
-        views = [run_view(run) for run in found]
+        views = [_shown(actor, run) for run in found]
         shown = [{key: view[key] for key in select} for view in views] if select else views
         return Response(encoded(shown), media_type="application/json")
 
@@ -145,7 +147,12 @@ def _read(routes: APIRouter) -> None:
         async with engine.pool.connection() as conn:
             await threads.get(conn, actor, thread_id)
             run = await run_records.get(conn, actor.tenant_id, run_id, thread_id)
-        return Response(encoded(run_view(run)), media_type="application/json")
+        return Response(encoded(_shown(actor, run)), media_type="application/json")
+
+
+def _shown(actor: Actor, run: Run) -> dict[str, Any]:
+    view, sight = run_view(run), sight_of(actor, run.workflow)
+    return view if sight is None else sight.run(view, actor.person)
 
 
 def _follow(routes: APIRouter) -> None:

@@ -9,8 +9,10 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.types import StateSnapshot
 
 from api.bootstrap import Engine
+from api.disclosure import sight_of
 from api.protocol.state import config_of
 from api.serving import Access, Graph, Opening, Served
+from db.actor import Actor
 from db.errors import NotFound
 from db.tenancy import acting_for
 from db.threads import Thread
@@ -27,9 +29,15 @@ class Past:
 
 
 async def snapshot_of(
-    engine: Engine, thread: Thread, checkpoint: Mapping[str, Any] | None = None, *, subgraphs: bool = False
+    engine: Engine,
+    actor: Actor,
+    thread: Thread,
+    checkpoint: Mapping[str, Any] | None = None,
+    *,
+    subgraphs: bool = False,
 ) -> StateSnapshot | None:
-    """The thread's latest state, or the one at a checkpoint. None: no graph has been named for the thread yet.
+    """The thread's latest state, or the one at a checkpoint, as far as it is shown to this actor. None: no graph has
+    been named for the thread yet.
 
     Raises NotFound if the thread's graph is not served here, or there is no such checkpoint. The state of a subgraph
     that has not begun is empty.
@@ -41,10 +49,11 @@ async def snapshot_of(
         snapshot = await graph.aget_state(config, subgraphs=subgraphs)
     if snapshot.created_at is None and (checkpoint or {}).get("checkpoint_id"):
         raise NotFound("checkpoint", (checkpoint or {})["checkpoint_id"])
-    return snapshot
+    sight = sight_of(actor, thread.workflow)
+    return snapshot if sight is None else sight.snapshot(snapshot)
 
 
-async def history_of(engine: Engine, thread: Thread, past: Past) -> list[StateSnapshot]:
+async def history_of(engine: Engine, actor: Actor, thread: Thread, past: Past) -> list[StateSnapshot]:
     """The newest first. Raises as `snapshot_of` does."""
     if thread.workflow is None:
         return []
@@ -52,7 +61,8 @@ async def history_of(engine: Engine, thread: Thread, past: Past) -> list[StateSn
     before: RunnableConfig | None = {"configurable": {"checkpoint_id": past.before}} if past.before else None
     async with opened(engine, thread, "threads.read", config) as graph:
         states = graph.aget_state_history(config, filter=dict(past.metadata), before=before, limit=past.limit)
-        return [state async for state in states]
+        sight = sight_of(actor, thread.workflow)
+        return [state if sight is None else sight.snapshot(state) async for state in states]
 
 
 def graph_of(engine: Engine, thread: Thread) -> Served:

@@ -158,7 +158,7 @@ async def open_questions(engine: Engine, actor: Actor, thread_id: UUID) -> list[
         return []
     if thread.status != "interrupted":
         return []
-    snapshot = await snapshot_of(engine, thread)
+    snapshot = await snapshot_of(engine, actor, thread)
     return [] if snapshot is None else [interrupt_of(interrupt) for interrupt in snapshot.interrupts]
 
 

@@ -11,6 +11,7 @@ from uuid import UUID
 import psycopg
 
 from api.bootstrap import Engine
+from api.disclosure import sight_of
 from api.protocol.run_watch import PING_S
 from db import thread_turns, threads
 from db.actor import Actor
@@ -82,10 +83,13 @@ class ThreadFeed:
     async def _run(self, turn: Turn) -> AsyncGenerator[Event]:
         """What is told of the run, to its end if it is under way."""
         follow = self.engine.feed.follow if turn.is_active else self.engine.feed.past
+        sight = sight_of(self.actor, turn.workflow)
         async with aclosing(follow(turn.run_id)) as events:
             async for event in events:
                 self.after = max(self.after, turn.number(event.seq))
-                yield event
+                shown = event if sight is None else sight.event(event)
+                if shown is not None:
+                    yield shown
 
 
 async def from_now(engine: Engine, actor: Actor, thread_id: UUID, *, with_edits: bool = False) -> ThreadFeed:

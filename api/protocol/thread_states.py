@@ -38,20 +38,20 @@ def _states(routes: APIRouter) -> None:
     @routes.get("/state", response_model=ThreadStateView)
     async def get_state(thread_id: UUID, actor: Caller, engine: TheEngine, subgraphs: Subgraphs = False) -> Response:
         """The graph's values, which nodes come next, and what their tasks ask."""
-        return await _state(engine, await _seen(engine, actor, thread_id), {}, subgraphs=subgraphs)
+        return await _state(engine, actor, await _seen(engine, actor, thread_id), {}, subgraphs=subgraphs)
 
     @routes.get("/state/{checkpoint_id}", response_model=ThreadStateView)
     async def get_state_at(
         thread_id: UUID, checkpoint_id: UUID, actor: Caller, engine: TheEngine, subgraphs: Subgraphs = False
     ) -> Response:
         named = {"checkpoint_id": str(checkpoint_id)}
-        return await _state(engine, await _seen(engine, actor, thread_id), named, subgraphs=subgraphs)
+        return await _state(engine, actor, await _seen(engine, actor, thread_id), named, subgraphs=subgraphs)
 
     @routes.post("/state/checkpoint", response_model=ThreadStateView, responses=responses(400))
     async def get_state_at_checkpoint(thread_id: UUID, body: StateAtBody, actor: Caller, engine: TheEngine) -> Response:
         """As above; a checkpoint may also be a subgraph's."""
         thread = await _seen(engine, actor, thread_id)
-        return await _state(engine, thread, body.checkpoint.named(), subgraphs=body.subgraphs)
+        return await _state(engine, actor, thread, body.checkpoint.named(), subgraphs=body.subgraphs)
 
     @routes.post("/state", response_model=StateUpdated, responses=responses(400, 403, 409))
     async def update_state(thread_id: UUID, body: StateUpdateBody, actor: Caller, engine: TheEngine) -> Response:
@@ -95,11 +95,13 @@ async def _seen(engine: Engine, actor: Actor, thread_id: UUID) -> Thread:
         return await threads.get(conn, actor, thread_id)
 
 
-async def _state(engine: Engine, thread: Thread, named: Mapping[str, Any], *, subgraphs: bool) -> Response:
-    snapshot = await snapshot_of(engine, thread, named, subgraphs=subgraphs)
+async def _state(
+    engine: Engine, actor: Actor, thread: Thread, named: Mapping[str, Any], *, subgraphs: bool
+) -> Response:
+    snapshot = await snapshot_of(engine, actor, thread, named, subgraphs=subgraphs)
     return json_response(nothing_yet() if snapshot is None else thread_state(snapshot))
 
 
 async def _past(engine: Engine, actor: Actor, thread_id: UUID, past: Past) -> Response:
-    states = await history_of(engine, await _seen(engine, actor, thread_id), past)
+    states = await history_of(engine, actor, await _seen(engine, actor, thread_id), past)
     return json_response([thread_state(state) for state in states])

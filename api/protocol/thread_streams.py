@@ -108,6 +108,6 @@ def _of_run(turn: Turn, event: Event, modes: Set[str]) -> Iterator[tuple[int, by
 async def _of_edit(feed: ThreadFeed, edit: Edit) -> list[tuple[int, bytes]]:
     async with feed.engine.pool.connection() as conn:
         thread = await threads.get(conn, feed.actor, feed.thread_id)
-    snapshot = await snapshot_of(feed.engine, thread, {"checkpoint_id": edit.checkpoint_id})
+    snapshot = await snapshot_of(feed.engine, feed.actor, thread, {"checkpoint_id": edit.checkpoint_id})
     told = encoded({"state": snapshot and thread_state(snapshot), "thread_id": str(feed.thread_id)})
     return [(edit.number, frame_of(edit.number, "state_update", told))]

@@ -11,6 +11,7 @@ from fastapi import APIRouter, Header, Query, Response
 from api.auth import Caller, TheEngine, require
 from api.bootstrap import Engine
 from api.busy_route import BusyRoute
+from api.disclosure import fault, sight_of
 from api.errors import responses
 from api.protocol import thread_acts
 from api.protocol.edits import write_supersteps
@@ -64,7 +65,7 @@ def _create_route(routes: APIRouter) -> None:
             await write_supersteps(engine, actor, thread, body.supersteps)
             async with engine.pool.connection() as conn:
                 thread = await threads.get(conn, actor, thread.thread_id)
-        return json_response(await view(engine, thread))
+        return json_response(await view(engine, actor, thread))
 
 
 def _many(routes: APIRouter) -> None:
@@ -76,7 +77,7 @@ def _many(routes: APIRouter) -> None:
         fields, extract = body.select, body.extract or {}
         needed = set(fields or ThreadView.model_fields) | {path.partition(".")[0] for path in extract.values()}
         with_state = bool(fields is None or extract or needed & _STATE_FIELDS)
-        told = [_select(t, fields, extract) for t in await _views(engine, page, with_state=with_state)]
+        told = [_select(t, fields, extract) for t in await _views(engine, actor, page, with_state=with_state)]
         end = body.offset + body.limit
         total = end + 1 if more else body.offset + len(page)
         headers = {"X-Pagination-Total": str(total)} | ({"X-Pagination-Next": str(end)} if more else {})
@@ -85,7 +86,7 @@ def _many(routes: APIRouter) -> None:
     @routes.post("/count", responses=responses(400))
     async def count_threads(body: ThreadFilterBody, actor: Caller, engine: TheEngine) -> int:
         wanted = _wanted(body)
-        if _read_in_sql(body.values or {}):
+        if _read_in_sql(actor, body.values or {}):
             async with engine.pool.connection() as conn:
                 return await threads.count(conn, actor, wanted)
         return len(await _matching(engine, actor, wanted, body.values or {}, None))
@@ -116,7 +117,7 @@ def _one(routes: APIRouter) -> None:
     ) -> Response:
         async with engine.pool.connection() as conn:
             thread = await threads.get(conn, actor, thread_id)
-        told = await view(engine, thread)
+        told = await view(engine, actor, thread)
         if "ttl" in include.split(",") and thread.ttl_minutes is not None:
             ttl = {"strategy": thread.ttl_strategy, "ttl_minutes": thread.ttl_minutes, "expires_at": thread.expires_at}
             told["ttl"] = ttl
@@ -139,7 +140,11 @@ def _one(routes: APIRouter) -> None:
             deed = {"metadata": body.metadata, "ttl": body.ttl and body.ttl.model_dump()}
             await audit.record(conn, Deed(actor.tenant_id, actor.person, "thread.edited", deed, thread_id))
             thread = await threads.get(conn, actor, thread_id)
-        return Response(status_code=204) if prefer == "return=minimal" else json_response(await view(engine, thread))
+        return (
+            Response(status_code=204)
+            if prefer == "return=minimal"
+            else json_response(await view(engine, actor, thread))
+        )
 
     @routes.delete("/{thread_id}", status_code=204, responses=responses(404, 409))
     async def delete_thread(thread_id: UUID, actor: Caller, engine: TheEngine) -> None:
@@ -150,18 +155,19 @@ def _one(routes: APIRouter) -> None:
     async def copy_thread(thread_id: UUID, actor: Caller, engine: TheEngine) -> Response:
         """A thread of one's own with the same states. Not of a case of a workflow of ours."""
         copied = await thread_acts.copy(engine, actor, thread_id)
-        return json_response(await view(engine, copied))
+        return json_response(await view(engine, actor, copied))
 
 
 def json_response(content: Any, headers: Mapping[str, str] | None = None) -> Response:
     return Response(encoded(content), media_type="application/json", headers=dict(headers or {}))
 
 
-async def view(engine: Engine, thread: Thread, *, with_state: bool = True) -> dict[str, Any]:
+async def view(engine: Engine, actor: Actor, thread: Thread, *, with_state: bool = True) -> dict[str, Any]:
     """The SDK's `Thread`, and what ours has beyond it. `values` are None without a state, or without its graph."""
     state = None
     if with_state and thread.workflow in engine.served:
-        state = await snapshot_of(engine, thread)
+        state = await snapshot_of(engine, actor, thread)
+    error = thread.error if sight_of(actor, thread.workflow) is None else fault(thread.error)
     derived = {"graph_id": thread.workflow, "assistant_id": thread.assistant_id}
     return {
         "thread_id": thread.thread_id,
@@ -177,16 +183,16 @@ async def view(engine: Engine, thread: Thread, *, with_state: bool = True) -> di
         "workflow_version": thread.workflow_version,
         "outcome": thread.outcome,
         "started_by": thread.started_by,
-        "error": thread.error and {"error": thread.error["type"], "message": thread.error["detail"]},
+        "error": error and {"error": error["type"], "message": error["detail"]},
     }
 
 
-async def _views(engine: Engine, found: Sequence[Thread], *, with_state: bool) -> list[dict[str, Any]]:
+async def _views(engine: Engine, actor: Actor, found: Sequence[Thread], *, with_state: bool) -> list[dict[str, Any]]:
     turn = asyncio.Semaphore(READ_AT_ONCE)
 
     async def one(thread: Thread) -> dict[str, Any]:
         async with turn:
-            return await view(engine, thread, with_state=with_state)
+            return await view(engine, actor, thread, with_state=with_state)
 
     return list(await asyncio.gather(*map(one, found)))
 
@@ -223,14 +229,14 @@ async def _matching(
     engine: Engine, actor: Actor, wanted: Wanted, values: Mapping[str, Any], most: int | None
 ) -> list[Thread]:
     """The first `most` that match; values that SQL cannot read are read from the states, one batch after another."""
-    if _read_in_sql(values) and most is not None:
+    if _read_in_sql(actor, values) and most is not None:
         async with engine.pool.connection() as conn:
             return await threads.search(conn, actor, wanted, most)
     found: list[Thread] = []
     for offset in range(0, 2**31, BATCH):
         async with engine.pool.connection() as conn:
             batch = await threads.search(conn, actor, wanted, BATCH, offset)
-        views = await _views(engine, batch, with_state=True)
+        views = await _views(engine, actor, batch, with_state=True)
         found += [t for t, told in zip(batch, views, strict=True) if _contains(told["values"], values)]
         if len(batch) < BATCH or (most is not None and len(found) >= most):
             break
@@ -256,8 +262,9 @@ def _select(told: dict[str, Any], fields: Sequence[str] | None, extract: Mapping
     return selected | ({"extracted": extracted(told, extract)} if extract else {})
 
 
-def _read_in_sql(values: Mapping[str, Any]) -> bool:
-    return all(isinstance(value, str | int | float) for value in values.values())
+def _read_in_sql(actor: Actor, values: Mapping[str, Any]) -> bool:
+    """SQL looks into whole states: to those who are not shown all of them, it alone would tell the rest."""
+    return not values or (actor.sees_whole_tenant and all(isinstance(v, str | int | float) for v in values.values()))
 
 
 def _contains(whole: Any, part: Any) -> bool:

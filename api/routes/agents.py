@@ -7,10 +7,12 @@ from fastapi import APIRouter
 from pydantic import BaseModel
 
 from api.auth import Caller, TheEngine
+from api.disclosure import sight_of
 from api.errors import responses
-from api.routes.payments import status, told
+from api.routes.payments import shown_status, told
 from api.strict import StrictRoute
 from db import tasks
+from db.actor import Actor
 from db.errors import NotFound
 from db.tasks import Task
 from tools import payments
@@ -38,10 +40,15 @@ def router() -> APIRouter:
         """What an agent was given and what it made of it. Callers may have any text for an id; nodes' are UUIDs."""
         async with engine.pool.connection() as conn:
             try:
-                return _of_transfer(await payments.task(conn, actor, task_id))
+                return _of_transfer(actor, await payments.task(conn, actor, task_id))
             except NotFound as exc:
                 known_as = _uuid(task_id, exc)
-            return _of_node(await tasks.get(conn, actor, known_as))
+            task = await tasks.get(conn, actor, known_as)
+        sight = sight_of(actor, task.workflow)
+        seen = task if sight is None else sight.task(task)
+        if seen is None:
+            raise NotFound("task", known_as)
+        return _of_node(seen)
 
     return routes
 
@@ -53,7 +60,7 @@ def _uuid(task_id: str, unknown: NotFound) -> UUID:
         raise unknown from None
 
 
-def _of_transfer(case: TransferCase) -> AgentTask:
+def _of_transfer(actor: Actor, case: TransferCase) -> AgentTask:
     payload = {
         "thread_id": str(case.thread_id),
         "source_account": case.source_account,
@@ -67,7 +74,9 @@ def _of_transfer(case: TransferCase) -> AgentTask:
         "outcome": case.outcome,
         "reasons": [{"code": code, "text": text} for code, text in told(case)],
     }
-    return AgentTask(task_id=case.task_id, agent_name=case.agent_name, status=status(case), payload=payload)
+    return AgentTask(
+        task_id=case.task_id, agent_name=case.agent_name, status=shown_status(actor, case), payload=payload
+    )
 
 
 def _of_node(task: Task) -> AgentTask:

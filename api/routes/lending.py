@@ -16,6 +16,7 @@ from pydantic import BaseModel
 from api import idempotent, streaming
 from api.auth import Caller, TheEngine, require
 from api.bootstrap import Engine
+from api.disclosure import sight_of
 from api.errors import responses
 from api.idempotent import Answer, Granted, OptionalKey, Wish
 from api.routes.workflows import open_thread
@@ -102,7 +103,7 @@ def _applications(routes: APIRouter) -> None:
     @routes.get("/{application_id}")
     async def get_application(application_id: Number, actor: Caller, engine: TheEngine) -> ApplicationView:
         async with engine.pool.connection() as conn:
-            return _view(await lending.case(conn, actor, _known(application_id)))
+            return _view(actor, await lending.case(conn, actor, _known(application_id)))
 
 
 def _decision(routes: APIRouter) -> None:
@@ -208,7 +209,7 @@ def _status(case: LoanCase) -> Status:
     return "error" if case.run_status == "error" else "deciding"
 
 
-def _view(case: LoanCase) -> ApplicationView:
+def _view(actor: Actor, case: LoanCase) -> ApplicationView:
     return ApplicationView(
         application_id=case.application_id,
         status=_status(case),
@@ -221,6 +222,15 @@ def _view(case: LoanCase) -> ApplicationView:
         income=from_minor(case.income_monthly_minor, case.currency),
         created_at=case.created_at,
         decided_at=case.decided_at,
-        decision=case.decision_detail,
+        decision=_shown_decision(actor, case),
         loan_account_id=case.loan_account_id,
     )
+
+
+def _shown_decision(actor: Actor, case: LoanCase) -> dict[str, Any] | None:
+    """As in the case's state: reasons are told with a refusal, and a referral is none."""
+    sight = sight_of(actor, WORKFLOW.name)
+    if sight is None or case.decision_detail is None:
+        return case.decision_detail
+    shown: dict[str, Any] = sight.values({"decision": case.decision_detail})["decision"]
+    return shown if case.decision != "refer" else shown | {"reasons": []}

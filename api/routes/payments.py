@@ -103,7 +103,7 @@ def router() -> APIRouter:
             with engine.queue.claim() as claim:
                 granted = await idempotent.grant(engine.pool, wish, act)
         case = await _answered(engine, actor, granted.body["task_id"])
-        answer = TransferTask(task_id=case.task_id, result=result(case)).model_dump(mode="json")
+        answer = TransferTask(task_id=case.task_id, result=result(actor, case)).model_dump(mode="json")
         if not answer["result"]["reasons"]:
             del answer["result"]["reasons"]
         status = 202 if answer["result"]["status"] == "checking" else 200
@@ -112,9 +112,9 @@ def router() -> APIRouter:
     return routes
 
 
-def result(case: TransferCase) -> TransferResult:
+def result(actor: Actor, case: TransferCase) -> TransferResult:
     """As the tutorial has it: what is at the bank is submitted, unless it came back."""
-    found = status(case)
+    found = shown_status(actor, case)
     reasons = [Told(code=code, text=text) for code, text in told(case)]
     return TransferResult(
         transfer_id=case.transfer_id, status="submitted" if found == "settled" else found, reasons=reasons or None
@@ -131,6 +131,12 @@ def status(case: TransferCase) -> Status:
     if case.thread_status == "error":
         return "error"
     return STANDS.get(case.status) or WAITS.get(case.waits_for, "checking")
+
+
+def shown_status(actor: Actor, case: TransferCase) -> Status:
+    """That it is fraud which is looked into, staff alone are told."""
+    found = status(case)
+    return "waiting_for_review" if found == "waiting_for_fraud_review" and not actor.sees_whole_tenant else found
 
 
 async def _see_to_task(conn: AsyncConnection[Any], actor: Actor, body: AgentTransfer, claim: Claim) -> str:

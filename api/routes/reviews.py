@@ -12,11 +12,13 @@ from pydantic.config import JsonDict
 
 from api import idempotent
 from api.auth import Caller, TheEngine
+from api.disclosure import WITHHELD
 from api.errors import responses
 from api.idempotent import RequiredKey, Wish
 from api.strict import StrictRoute
 from db import reviews
-from db.reviews import Answer
+from db.actor import Actor
+from db.reviews import REQUESTER, Answer, Review
 
 EXAMPLE: JsonDict = {
     "payload_sha256": "4f1c9b0e6a3d2c8b7e5f4a1d0c9b8e7f6a5d4c3b2e1f0a9d8c7b6e5f4a3d2c1b",
@@ -25,7 +27,10 @@ EXAMPLE: JsonDict = {
 
 
 class ReviewView(BaseModel):
-    """What happened and why, the exact payload to be approved with its hash, and the form of the answer."""
+    """What happened and why, the exact payload to be approved with its hash, and the form of the answer.
+
+    Of a review that others answer, clients and agents are told that it is there, and no more: what is null.
+    """
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -34,17 +39,23 @@ class ReviewView(BaseModel):
     kind: str
     role: str
     question: str
-    facts: dict[str, Any]
-    payload: dict[str, Any]
-    payload_sha256: str
-    form: dict[str, Any]
-    due_at: datetime
-    on_due: dict[str, Any]
+    facts: dict[str, Any] | None
+    payload: dict[str, Any] | None
+    payload_sha256: str | None
+    form: dict[str, Any] | None
+    due_at: datetime | None
+    on_due: dict[str, Any] | None
     status: Literal["open", "answered", "expired", "void"]
     answer: dict[str, Any] | None
     answered_by: str | None
     answered_at: datetime | None
     created_at: datetime
+
+
+def shown(actor: Actor, review: Review) -> ReviewView:
+    view = ReviewView.model_validate(review)
+    is_theirs = actor.sees_whole_tenant or review.role == REQUESTER
+    return view if is_theirs else view.model_copy(update=WITHHELD)
 
 
 class AnswerBody(BaseModel):
@@ -75,12 +86,12 @@ def router() -> APIRouter:
     ) -> list[ReviewView]:
         """The open reviews that the caller may answer, the most urgent first."""
         async with engine.pool.connection() as conn:
-            return [ReviewView.model_validate(r) for r in await reviews.waiting_for(conn, actor, limit)]
+            return [shown(actor, review) for review in await reviews.waiting_for(conn, actor, limit)]
 
     @routes.get("/{review_id}")
     async def get_review(review_id: UUID, actor: Caller, engine: TheEngine) -> ReviewView:
         async with engine.pool.connection() as conn:
-            return ReviewView.model_validate(await reviews.get(conn, actor, review_id))
+            return shown(actor, await reviews.get(conn, actor, review_id))
 
     @routes.post(
         "/{review_id}/answer", status_code=202, response_model=Answered, responses=responses(400, 403, 409, 413, 415)

@@ -11,8 +11,9 @@ from pydantic import BaseModel, ConfigDict
 
 from api import streaming
 from api.auth import Caller, TheEngine, require
+from api.disclosure import sight_of
 from api.errors import responses
-from api.routes.reviews import ReviewView
+from api.routes.reviews import ReviewView, shown
 from api.strict import StrictRoute
 from db import audit, effects, restarts, reviews, run_records, runs, tasks, threads
 from db.actor import STAFF
@@ -162,14 +163,17 @@ def _trail(routes: APIRouter) -> None:
     async def get_tasks(thread_id: UUID, actor: Caller, engine: TheEngine) -> list[TaskView]:
         """Each node's work: who, with what result, in how many attempts."""
         async with engine.pool.connection() as conn:
-            await threads.get(conn, actor, thread_id)
-            return [TaskView.model_validate(t) for t in await tasks.of_thread(conn, actor, thread_id)]
+            thread = await threads.get(conn, actor, thread_id)
+            found = await tasks.of_thread(conn, actor, thread_id)
+        sight = sight_of(actor, thread.workflow)
+        seen = found if sight is None else [task for each in found if (task := sight.task(each)) is not None]
+        return [TaskView.model_validate(task) for task in seen]
 
     @routes.get("/{thread_id}/reviews")
     async def get_reviews(thread_id: UUID, actor: Caller, engine: TheEngine) -> list[ReviewView]:
         async with engine.pool.connection() as conn:
             await threads.get(conn, actor, thread_id)
-            return [ReviewView.model_validate(r) for r in await reviews.of_thread(conn, actor, thread_id)]
+            return [shown(actor, review) for review in await reviews.of_thread(conn, actor, thread_id)]
 
     @routes.get("/{thread_id}/effects", responses=responses(403))
     async def get_effects(thread_id: UUID, actor: Caller, engine: TheEngine) -> list[EffectView]:

@@ -11,6 +11,7 @@ from typing import Self
 import psycopg
 from psycopg_pool import PoolTimeout
 
+from api.disclosure import SIGHTS, fault
 from api.protocol.run_views import error_view, run_view
 from api.protocol.state import encoded
 from api.webhooks.destinations import Destinations
@@ -119,8 +120,9 @@ def body_of(claimed: Claimed, now: datetime) -> bytes:
     """As LangGraph's server sends it: the run, with the values it came to and the times of its attempt."""
     stored = {field.name: claimed.run[field.name] for field in fields(Run)}
     run = Run(**stored | {"input": unpacked(stored["input"] and bytes.fromhex(stored["input"].removeprefix("\\x")))})
+    error = fault(run.error) if run.workflow in SIGHTS else run.error
     told = run_view(run) | {
-        "error": error_view(claimed.run),
+        "error": error_view({**claimed.run, "error": error}),
         "run_started_at": run.started_at,
         "run_ended_at": run.ended_at,
         "webhook_sent_at": now,

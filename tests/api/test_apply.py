@@ -65,7 +65,7 @@ class Desk:
 
 @pytest.fixture(scope="module")
 def desk(countersign: Service) -> Desk:
-    return Desk(countersign.url, countersign.client("client"))
+    return Desk(countersign.url, countersign.client("operator"))
 
 
 def test_bad_lines_are_reported_and_the_rest_is_decided(

@@ -28,7 +28,7 @@ async def asked(sdk: Sdk, countersign: Service, application: dict[str, Any], per
     client = sdk("client", person)
     thread_id = (await client.threads.create())["thread_id"]
     await client.runs.wait(thread_id, "loan_origination", input=application)
-    reviews = countersign.client("client", person).get(f"/threads/{thread_id}/reviews").raise_for_status().json()
+    reviews = countersign.client("auditor").get(f"/threads/{thread_id}/reviews").raise_for_status().json()
     (review,) = (review for review in reviews if review["status"] == "open")
     return thread_id, review["payload_sha256"]
 
@@ -112,3 +112,13 @@ async def test_nobody_answers_in_the_banks_place(sdk: Sdk, countersign: Service)
     assert review["role"] == "bank"
     assert (refused.value.response.status_code, answered.status_code) == (403, 403)
     assert thread_id not in countersign.client("operator").get("/reviews").text
+
+
+async def test_case_of_a_stateless_run_stays_since_it_is_a_record(sdk: Sdk) -> None:
+    ordered = {"source_account": "ACC001", "destination_account": "EXT001", "amount": "80.00"}
+    client = sdk("client", "ned")
+
+    values = await client.runs.wait(None, "transfer", input=ordered)
+
+    (thread,) = await client.threads.search()
+    assert (values["transfer"]["reference_id"], "ttl" in thread) == (thread["thread_id"], False)
