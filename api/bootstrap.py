@@ -33,7 +33,7 @@ from db.store import Store
 from db.tenant_checkpoints import TenantCheckpoints
 from db.threads import NewThread, Thread
 from tools.bank import Bank
-from tools.letter_facts import DEMO_CREDITOR
+from tools.letter_facts import DEMO_CREDITOR, DEMO_CREDITOR_EU
 from tools.rules import fraud_model as fraud_models
 from tools.rules.fraud_model import FraudModel
 from tools.screening import screening_index
@@ -92,8 +92,9 @@ async def open_engine(settings: Settings, database_url: str) -> AsyncIterator[En
         stalled_after_s = settings.stalled_after_s
         queue = await stack.enter_async_context(Queue(database_url, drive_run, stalled_after_s=stalled_after_s))
         screening, model, home = screening_index(settings.sanctions_list), fraud_model(settings), settings.tenant
+        creditor = DEMO_CREDITOR_EU if settings.jurisdiction == "EU" else DEMO_CREDITOR
         around = Surroundings(
-            pool, journal, saver, queue, bank, DEMO_CREDITOR, served, results, deliverer, home, screening, model
+            pool, journal, saver, queue, bank, creditor, served, results, deliverer, home, screening, model
         )
         driver = Driver(around)
         clockwork = Clockwork(pool, queue, served)

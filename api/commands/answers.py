@@ -13,10 +13,15 @@ NOTE = "Salary account and rent paid on time since the file began; the instalmen
 
 
 def by_itself(review: Mapping[str, Any]) -> dict[str, Any]:
-    return {"verdict": "approve", "note": NOTE} if review["kind"] == "underwriting" else {"accepted": True}
+    if review["kind"] == "underwriting":
+        return {"verdict": "approve", "note": NOTE}
+    return {"decision": "disburse"} if review["kind"] == "cooling_off" else {"accepted": True}
 
 
 def asked(console: Console, review: Mapping[str, Any]) -> dict[str, Any]:
+    if review["kind"] == "cooling_off":
+        at_once = Confirm.ask("  You may still cancel. Do you want to be paid out at once instead?", console=console)
+        return {"decision": "disburse" if at_once else "cancel"}
     if review["kind"] != "underwriting":
         return {"accepted": Confirm.ask("  You are the applicant. Do you accept?", console=console)}
     choices = ["approve", "decline"]
@@ -29,6 +34,8 @@ def asked(console: Console, review: Mapping[str, Any]) -> dict[str, Any]:
 
 def told(review: Mapping[str, Any], answer: Mapping[str, Any]) -> str:
     """The answer in a sentence, for the record on the screen."""
+    if review["kind"] == "cooling_off":
+        return "The applicant is paid at once." if answer["decision"] == "disburse" else "The applicant cancels."
     if review["kind"] != "underwriting":
         return "The applicant accepts." if answer["accepted"] else "The applicant declines the offer."
     verdict = {"approve": "approves", "decline": "declines"}[answer["verdict"]]
