@@ -11,6 +11,7 @@ from api.daily import Daily
 from api.driver import Driver, Surroundings
 from api.expiry import Expiry
 from api.graph_factory import Backing
+from api.notices import Notices
 from api.protocol.cron_runs import Clockwork
 from api.results import Results
 from api.serving import Served
@@ -101,7 +102,8 @@ async def open_engine(settings: Settings, database_url: str) -> AsyncIterator[En
         daily = Daily(pool, served, settings.daily_at)
         settlements = Settlements(pool, bank, settings.return_window_s)
         sweep = Expiry(pool, saver, served).sweep
-        chores = (clockwork.start_due, daily.start_due, sweep, deliverer.look, settlements.look)
+        notices = Notices(pool)
+        chores = (clockwork.start_due, daily.start_due, sweep, deliverer.look, settlements.look, notices.look)
         worker = Worker(pool, queue, driver, chores, stalled_after_s / 6)
         yield Engine(
             settings=settings,
