@@ -126,10 +126,9 @@ async def acceptance(state: State, runtime: Runtime[Context]) -> State:
 
 async def contract(state: State, runtime: Runtime[Context]) -> State:
     """Confirms what was agreed, and until when it may be cancelled."""
-    context = runtime.context
-    accepted = await case_records.answered_review(context, "acceptance")
-    facts = loan_letters.contract(state, context.creditor, accepted)
-    await case_records.send_letter(context, facts)
+    accepted = await case_records.answered_review(runtime.context, "acceptance")
+    facts = loan_letters.contract(state, accepted)
+    await case_records.send_letter(runtime.context, facts)
     return {"contract": {"accepted_on": facts.accepted_on, "cancel_until": facts.cancel_until}}
 
 

@@ -109,9 +109,10 @@ def withdrawal(state: State, answered: AnsweredReview) -> WithdrawalFacts:
     return WithdrawalFacts(dated=answered.answered_at.date().isoformat(), application=_application(state), offer=lapsed)
 
 
-def contract(state: State, creditor: Creditor, accepted: AnsweredReview) -> ContractFacts:
+def contract(state: State, accepted: AnsweredReview) -> ContractFacts:
     terms, accepted_on = _terms(state), accepted.answered_at.date()
-    one_day = year_fraction(accepted_on, accepted_on + timedelta(days=1), LAWS[creditor.jurisdiction].day_count)
+    law = LAWS[state["application"]["jurisdiction"]]
+    one_day = year_fraction(accepted_on, accepted_on + timedelta(days=1), law.day_count)
     return ContractFacts(
         dated=accepted_on.isoformat(),
         application=_application(state),

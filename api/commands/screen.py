@@ -206,6 +206,8 @@ def _underwriting(facts: Mapping[str, Any]) -> Iterator[tuple[str, list[str]]]:
 def _due(review: Mapping[str, Any]) -> str:
     silence = review["on_due"]
     then = f"goes to {silence['escalate_to']}" if "escalate_to" in silence else "silence counts as no"
+    if review["kind"] == "cooling_off":
+        then = "we pay out"
     return f"{review['due_at'][:16].replace('T', ' ')} UTC, then {then}"
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from tools import loan_letters
 from tools.case_records import AnsweredReview
-from tools.letter_facts import DEMO_CREDITOR, DEMO_CREDITOR_EU
+from tools.letter_facts import DEMO_CREDITOR
 from tools.rules.plain import to_plain
 from tools.rules.policies import policy_version
 from tools.rules.pricing import LoanRequest, price
@@ -24,6 +24,7 @@ CASE: dict[str, Any] = {
         "amount_minor": 2_400_000,
         "currency": "USD",
         "term_months": 36,
+        "jurisdiction": "EU",
         "file": {},
     },
     "scorecard": {"points": 512, "reasons": []},
@@ -60,7 +61,7 @@ def test_offer_that_silence_ended_was_open_to_its_last_day_and_no_longer() -> No
 def test_agreement_names_a_days_interest_of_what_is_paid_out() -> None:
     accepted = AnsweredReview("answered", "ada", datetime(2026, 11, 23, 9, tzinfo=UTC))
 
-    facts = loan_letters.contract(CASE, DEMO_CREDITOR_EU, accepted)
+    facts = loan_letters.contract(CASE, accepted)
 
     # 11,880.00 at 7.99 % for one day of 365: 2.6005...
     assert facts.daily_interest_minor == 2_60
