@@ -11,6 +11,7 @@ from api.daily import Daily
 from api.driver import Driver, Surroundings
 from api.expiry import Expiry
 from api.graph_factory import Backing
+from api.notices import Notices
 from api.protocol.cron_runs import Clockwork
 from api.results import Results
 from api.serving import Served
@@ -33,7 +34,7 @@ from db.store import Store
 from db.tenant_checkpoints import TenantCheckpoints
 from db.threads import NewThread, Thread
 from tools.bank import Bank
-from tools.letter_facts import DEMO_CREDITOR
+from tools.letter_facts import DEMO_CREDITOR, DEMO_CREDITOR_EU
 from tools.rules import fraud_model as fraud_models
 from tools.rules.fraud_model import FraudModel
 from tools.screening import screening_index
@@ -92,8 +93,9 @@ async def open_engine(settings: Settings, database_url: str) -> AsyncIterator[En
         queue = Queue(database_url, drive_run, stalled_after_s=settings.stalled_after_s)
         await stack.enter_async_context(queue)
         screening, model, home = screening_index(settings.sanctions_list), fraud_model(settings), settings.tenant
+        creditor = DEMO_CREDITOR_EU if settings.jurisdiction == "EU" else DEMO_CREDITOR
         around = Surroundings(
-            pool, journal, saver, queue, bank, DEMO_CREDITOR, served, results, deliverer, home, screening, model
+            pool, journal, saver, queue, bank, creditor, served, results, deliverer, home, screening, model
         )
         driver = Driver(around)
         settlements = Settlements(pool, bank, settings.return_window_s)
@@ -125,6 +127,7 @@ def _worker(settings: Settings, around: Surroundings, driver: Driver, settlement
         Expiry(pool, around.saver, served).sweep,
         around.deliverer.look,
         settlements.look,
+        Notices(pool).look,
     )
     return Worker(pool, queue, driver, chores, settings.stalled_after_s / 6)
 

@@ -11,6 +11,7 @@ from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from api.webhooks.destinations import Destinations
+from tools.rules.jurisdictions import Jurisdiction
 
 PositiveInt = Annotated[int, Field(gt=0)]
 PositiveFloat = Annotated[float, Field(gt=0)]
@@ -66,6 +67,9 @@ class Settings(BaseSettings):
         None, validation_alias="COUNTERSIGN_BOOTSTRAP_KEY", description="value of the first admin key"
     )
     tenant: str = Field("demo", validation_alias="COUNTERSIGN_TENANT", description="tenant of keys made here")
+    jurisdiction: Jurisdiction = Field(
+        "US", validation_alias="COUNTERSIGN_JURISDICTION", description="whose consumer credit law we lend under: US, EU"
+    )
     worker_concurrency: PositiveInt = Field(
         100, validation_alias="COUNTERSIGN_WORKER_CONCURRENCY", description="runs that one worker drives at once"
     )

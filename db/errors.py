@@ -6,6 +6,7 @@ CountersignError
 ├─ Conflict            the record's state forbids it
 │  ├─ IdempotencyMismatch   the key was used before with another body
 │  ├─ AlreadyAnswered       somebody else answered this review first
+│  ├─ TooLate               this review's time is over, and silence was the answer
 │  └─ ApprovalVoid          the hash that was approved is not the payload's hash
 ├─ Forbidden           the caller may not do this
 ├─ Unavailable         somebody else's fault: try again later
@@ -17,6 +18,7 @@ CountersignError
 └─ SchemaMismatch      the database's schema is not this program's
 """
 
+from datetime import UTC, datetime
 from uuid import UUID
 
 
@@ -51,6 +53,13 @@ class IdempotencyMismatch(Conflict):
 class AlreadyAnswered(Conflict):
     def __init__(self, review_id: UUID, status: str) -> None:
         super().__init__(f"review {review_id} is {status}, not open")
+        self.review_id = review_id
+
+
+class TooLate(Conflict):
+    def __init__(self, review_id: UUID, due_at: datetime) -> None:
+        until = f"{due_at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+        super().__init__(f"review {review_id} could be answered until {until}; now it is too late")
         self.review_id = review_id
 
 

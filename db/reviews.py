@@ -20,7 +20,7 @@ from db.actor import SEEN, SYSTEM, Actor, Role, as_seen_by
 from db.answer_forms import check_form
 from db.audit import Deed
 from db.canonical import sha256_hex
-from db.errors import AlreadyAnswered, ApprovalVoid, Forbidden, NotFound
+from db.errors import AlreadyAnswered, ApprovalVoid, Forbidden, NotFound, TooLate
 from db.queue import Claim
 from db.runs import Begun, NewRun
 
@@ -38,9 +38,10 @@ MACHINES = frozenset({BANK, FRAUD_REVIEW})
 class Question:
     """What an interrupt puts before a person, or before a machine's party.
 
-    `on_due` is what silence does, and it never approves: `{"answer": …}` is the answer it gives, `{"escalate_to": role,
-    "days": n}` puts the question to another role, for so many days more, and `{"ask": party}` leaves it to the chore
-    that asks that party. `other_than` are persons who may not answer: where two must agree, the first of them.
+    `on_due` is what silence does, and it approves nothing that nobody has: `{"answer": …}` is the answer it gives, and
+    no other may follow; `{"escalate_to": role, "days": n}` puts the question to another role, for so many days more;
+    `{"ask": party}` leaves it to the chore that asks that party. `other_than` are persons who may not answer: where
+    two must agree, the first of them.
     """
 
     kind: str
@@ -76,11 +77,12 @@ class Review:
     answered_at: datetime | None
     created_at: datetime
     started_by: str
+    is_late: bool
 
 
 COLUMNS = """v.review_id, v.tenant_id, v.thread_id, v.run_id, v.interrupt_id, v.kind, v.role, v.question, v.facts,
     v.payload, v.payload_sha256, v.form, v.due_at, v.on_due, v.other_than, v.status, v.answer, v.answered_by,
-    v.answered_at, v.created_at, t.started_by"""
+    v.answered_at, v.created_at, t.started_by, (v.due_at <= now() AND v.on_due ? 'answer') AS is_late"""
 _SEEN = f"({SEEN} OR v.role = %(requester)s AND t.started_by = %(person)s)"
 """Of a case that is staff's alone, too, its requester sees what they are asked."""
 
@@ -163,12 +165,15 @@ def refusal(review: Review, actor: Actor) -> str | None:
 async def answer(conn: AsyncConnection[Any], review: Review, actor: Actor, given: "Answer") -> tuple[NewRun, datetime]:
     """Stores the answer and accepts the run that carries it on, in the caller's transaction; and when that was.
 
-    Raises Forbidden, InvalidInput, ApprovalVoid or AlreadyAnswered; then nothing is written.
+    Raises Forbidden, InvalidInput, ApprovalVoid, AlreadyAnswered, or TooLate where silence has answered, whether that
+    was carried out yet or not; then nothing is written.
     """
     if reason := refusal(review, actor):
         raise Forbidden(reason)
     if review.status != "open":
         raise AlreadyAnswered(review.review_id, review.status)
+    if review.is_late:
+        raise TooLate(review.review_id, review.due_at)
     check_form(review.form, given.answer)
     if given.payload_sha256 != review.payload_sha256:
         raise ApprovalVoid(review.review_id)

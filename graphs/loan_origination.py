@@ -1,35 +1,32 @@
 """A loan from application to letter.
 
 intake → (scorecard, affordability, fraud) → policy → decision → (underwriter review → underwriting)
-→ offer → (acceptance) → disburse → book, or → adverse action, or → withdrawal.
+→ offer → (acceptance) → (contract → cooling off) → disburse → book, or → adverse action, → withdrawal, → cancellation.
 
 Gate nodes ask and do nothing else; effects and letters have nodes of their own, after the gates.
 """
 
 from contextlib import suppress
-from datetime import date, timedelta
-from typing import Annotated, Any, Literal, TypedDict
+from datetime import timedelta
+from typing import Any, Literal, TypedDict
 
 from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime
-from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
-from db.actor import Role
 from db.errors import BankRefused, BankUnavailable, InvalidInput, NotFound
-from db.reviews import REQUESTER, Question
 from graphs.workflow import Workflow
-from tools import case_records, disbursement, lending, loan_facts, loan_letters
+from tools import case_records, disbursement, lending, loan_facts, loan_letters, loan_reviews
 from tools.bank import Bank
 from tools.context import Context
 from tools.lending import NewDecision
 from tools.loan_request import LoanApplication, ShortApplication
+from tools.loan_reviews import CoolingOffAnswer, OfferAnswer, UnderwriterAnswer
 from tools.review import ask
 from tools.rules import affordability, application_fraud, credit_policy, findings, policies, scorecard
 from tools.rules.findings import Findings
 from tools.rules.plain import from_plain, to_plain
-from tools.rules.reg_b import C1, MAX_REASONS, SPECIFIC, reason
+from tools.rules.reg_b import C1, reason
 
-UNDERWRITING_DAYS = 5
 OFFER_DAYS = 14
 
 
@@ -49,35 +46,10 @@ class State(TypedDict, total=False):
     underwriting: dict[str, Any]
     offer: dict[str, Any]
     acceptance: dict[str, Any]
+    contract: dict[str, Any]
+    cooling_off: dict[str, Any]
     loan: dict[str, Any]
-    outcome: Literal["disbursed", "declined", "withdrawn", "disbursement_refused"]
-
-
-SpecificReason = Annotated[C1, WithJsonSchema({"enum": [str(phrase) for phrase in SPECIFIC]})]
-
-
-class UnderwriterAnswer(BaseModel):
-    """An approval is of exactly the terms shown; a refusal names the principal reasons that the applicant is told."""
-
-    model_config = ConfigDict(
-        extra="forbid",
-        json_schema_extra={
-            "if": {"required": ["verdict"], "properties": {"verdict": {"const": "decline"}}},
-            "then": {"required": ["reasons"], "properties": {"reasons": {"minItems": 1}}},
-        },
-    )
-
-    verdict: Literal["approve", "decline"]
-    note: str = Field(min_length=1, max_length=2000, description="Why, for the file.")
-    reasons: list[SpecificReason] = Field(default=[], max_length=MAX_REASONS)
-
-
-class OfferAnswer(BaseModel):
-    """The applicant takes exactly the terms shown, or not."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    accepted: bool
+    outcome: Literal["disbursed", "declined", "withdrawn", "cancelled", "disbursement_refused"]
 
 
 async def intake(state: State, runtime: Runtime[Context]) -> State:
@@ -119,31 +91,24 @@ async def decision(state: State, runtime: Runtime[Context]) -> State:
     await lending.store_decision(runtime.context, stored)
     if decided.outcome == "refer":
         # Reasons are told with a refusal, and nobody has refused yet.
-        plain |= {"reasons": [], "reasons_if_declined": plain["reasons"]}
+        plain["reasons"] = []
     return {"decision": plain}
 
 
 async def underwriter_review(state: State, runtime: Runtime[Context]) -> State:
-    question = Question(
-        kind="underwriting",
-        role="underwriter",
-        question="Policy refers this application. Approve it at these terms, or decline it?",
-        facts=loan_facts.for_underwriter(state),
-        payload={"applicant_id": state["application"]["applicant_id"], "terms": state["decision"]["terms"]},
-        due_at=runtime.context.now() + timedelta(days=UNDERWRITING_DAYS),
-        on_due={"escalate_to": Role.ADMIN, "days": UNDERWRITING_DAYS},
-    )
+    question = loan_reviews.underwriting(state, runtime.context.now())
     return {"underwriting": ask(question, UnderwriterAnswer).model_dump(mode="json")}
 
 
 async def underwriting(state: State, runtime: Runtime[Context]) -> State:
-    """The underwriter's verdict becomes the decision, under their name."""
+    """The underwriter's verdict becomes the decision, under their name. What referred the case is a reason no more."""
     answered = await case_records.answered_review(runtime.context, "underwriting")
     outcome, phrases = state["underwriting"]["verdict"], state["underwriting"]["reasons"]
-    reasons = [to_plain(reason("underwriter", C1(phrase))) for phrase in phrases]
-    if outcome == "decline":
-        reasons = reasons or state["decision"]["reasons_if_declined"]
-    decided = state["decision"] | {"outcome": outcome, "reasons": reasons}
+    if outcome == "approve":
+        reasons = credit_policy.counter_offer_reasons(from_plain(Findings, state["findings"]))
+    else:
+        reasons = tuple(reason("underwriter", C1(phrase)) for phrase in phrases)
+    decided = state["decision"] | {"outcome": outcome, "reasons": to_plain(reasons)}
     stored = NewDecision(
         outcome, decided["policy_version"], state["underwriting"], decided, person=answered.answered_by
     )
@@ -159,17 +124,19 @@ async def offer(state: State, runtime: Runtime[Context]) -> State:
 
 
 async def acceptance(state: State, runtime: Runtime[Context]) -> State:
-    application, terms = state["application"], state["decision"]["terms"]
-    question = Question(
-        kind="acceptance",
-        role=REQUESTER,
-        question="Do you accept this loan at these terms?",
-        facts={"outcome": state["decision"]["outcome"], "expires_on": state["offer"]["expires_on"]},
-        payload={"terms": terms, "payout_account": application["payout_account"]},
-        due_at=loan_facts.end_of_day(date.fromisoformat(state["offer"]["expires_on"])),
-        on_due={"answer": {"accepted": False}},
-    )
-    return {"acceptance": ask(question, OfferAnswer).model_dump()}
+    return {"acceptance": ask(loan_reviews.acceptance(state), OfferAnswer).model_dump()}
+
+
+async def contract(state: State, runtime: Runtime[Context]) -> State:
+    """Confirms what was agreed, and until when it may be cancelled."""
+    accepted = await case_records.answered_review(runtime.context, "acceptance")
+    facts = loan_letters.contract(state, accepted)
+    await case_records.send_letter(runtime.context, facts)
+    return {"contract": {"accepted_on": facts.accepted_on, "cancel_until": facts.cancel_until}}
+
+
+async def cooling_off(state: State, runtime: Runtime[Context]) -> State:
+    return {"cooling_off": ask(loan_reviews.cooling_off(state), CoolingOffAnswer).model_dump()}
 
 
 async def disburse(state: State, runtime: Runtime[Context]) -> State:
@@ -192,7 +159,8 @@ async def book(state: State, runtime: Runtime[Context]) -> State:
 
 async def adverse_action(state: State, runtime: Runtime[Context]) -> State:
     context = runtime.context
-    facts = loan_letters.adverse_action(state, context.creditor, context.now().date())
+    refused = await case_records.answered_review(context, "acceptance") if "acceptance" in state else None
+    facts = loan_letters.adverse_action(state, context.creditor, context.now().date(), refused)
     await case_records.send_letter(context, facts)
     return {"outcome": "declined"}
 
@@ -201,6 +169,12 @@ async def withdrawal(state: State, runtime: Runtime[Context]) -> State:
     answered = await case_records.answered_review(runtime.context, "acceptance")
     await case_records.send_letter(runtime.context, loan_letters.withdrawal(state, answered))
     return {"outcome": "withdrawn"}
+
+
+async def cancellation(state: State, runtime: Runtime[Context]) -> State:
+    cancelled = await case_records.answered_review(runtime.context, "cooling_off")
+    await case_records.send_letter(runtime.context, loan_letters.cancellation(state, cancelled))
+    return {"outcome": "cancelled"}
 
 
 def after_decision(state: State) -> Literal["offer", "underwriter_review", "adverse_action"]:
@@ -214,8 +188,15 @@ def after_underwriting(state: State) -> Literal["offer", "adverse_action"]:
     return "adverse_action" if state["decision"]["outcome"] == "decline" else "offer"
 
 
-def after_acceptance(state: State) -> Literal["disburse", "withdrawal"]:
-    return "disburse" if state["acceptance"]["accepted"] else "withdrawal"
+def after_acceptance(state: State) -> Literal["contract", "disburse", "adverse_action", "withdrawal"]:
+    """Whoever does not take the loan offered instead was denied the one they asked for (12 CFR 1002.9(a)(1)(iv))."""
+    if not state["acceptance"]["accepted"]:
+        return "adverse_action" if loan_letters.is_counter_offer(state) else "withdrawal"
+    return "contract" if state["decision"]["terms"]["cooling_off_days"] else "disburse"
+
+
+def after_cooling_off(state: State) -> Literal["disburse", "cancellation"]:
+    return "cancellation" if state["cooling_off"]["decision"] == "cancel" else "disburse"
 
 
 def after_disburse(state: State) -> str:
@@ -236,8 +217,10 @@ def build() -> StateGraph[State, Context, State, State]:
     graph.add_conditional_edges("underwriting", after_underwriting)
     graph.add_edge("offer", "acceptance")
     graph.add_conditional_edges("acceptance", after_acceptance)
+    graph.add_edge("contract", "cooling_off")
+    graph.add_conditional_edges("cooling_off", after_cooling_off)
     graph.add_conditional_edges("disburse", after_disburse, ["book", END])
-    for last in ("book", "adverse_action", "withdrawal"):
+    for last in ("book", "adverse_action", "withdrawal", "cancellation"):
         graph.add_edge(last, END)
     return graph
 
@@ -268,16 +251,19 @@ NODES = {
     "underwriting": underwriting,
     "offer": offer,
     "acceptance": acceptance,
+    "contract": contract,
+    "cooling_off": cooling_off,
     "disburse": disburse,
     "book": book,
     "adverse_action": adverse_action,
     "withdrawal": withdrawal,
+    "cancellation": cancellation,
 }
 
 SHOWN = frozenset(
-    {"request", "scorecard", "affordability", "offer", "acceptance", "loan", "outcome"}
+    {"request", "scorecard", "affordability", "offer", "acceptance", "contract", "cooling_off", "loan", "outcome"}
     | {"intake", "scorecard_agent", "affordability_agent", "fraud_agent", "policy"}
-    | {"disburse", "book", "adverse_action", "withdrawal"}
+    | {"disburse", "book", "adverse_action", "withdrawal", "cancellation"}
     | {f"application.{name}" for name in ("application_id", "reference", "applicant_id", "amount_minor", "currency")}
     | {f"application.{name}" for name in ("term_months", "income_monthly_minor", "purpose", "applied_on", "means")}
     | {f"application.{name}" for name in ("applicant.name", "applicant.address", "customer_months", "payout_account")}
@@ -293,7 +279,7 @@ WORKFLOW = Workflow(
     name="loan_origination",
     family="lending",
     summary="A consumer instalment loan: application, risk, decision, offer, disbursement, letters",
-    version="1",
+    version="2",
     input=LoanApplication,
     may_start=frozenset({"client", "agent", "operator"}),
     build=build,

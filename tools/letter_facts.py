@@ -8,7 +8,15 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import TypeAdapter
 
+from tools.contract_letter_facts import (
+    CONTRACT_FACTS,
+    Application,
+    ContractLetterFacts,
+    ContractLetterKind,
+    LapsedOffer,
+)
 from tools.rules.amortisation import MAX_TERM_MONTHS, Instalment
+from tools.rules.jurisdictions import Jurisdiction
 from tools.rules.plain import from_plain
 from tools.rules.pricing import LoanTerms
 from tools.rules.reg_b import MAX_REASONS
@@ -26,11 +34,11 @@ LetterKind = (
         "counter_offer",
         "adverse_action",
         "disbursement_confirmation",
-        "withdrawal",
         "transfer_receipt",
         "transfer_refusal",
         "transfer_return",
     ]
+    | ContractLetterKind
     | ServicingLetterKind
 )
 
@@ -40,13 +48,15 @@ MAX_KEY_FACTORS = 5
 
 @dataclass(frozen=True, slots=True)
 class Creditor:
-    """Who writes. `agency` enforces the Equal Credit Opportunity Act against it (12 CFR 1002 App. A)."""
+    """Who lends and writes. `agency` enforces the law of consumer credit against it, in the US the Equal Credit
+    Opportunity Act (12 CFR 1002 App. A)."""
 
     name: str
     address: tuple[str, ...]
     phone: str
     agency: str
     agency_address: str
+    jurisdiction: Jurisdiction = "US"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,22 +75,17 @@ DEMO_CREDITOR = Creditor(
     agency="Office of the Comptroller of the Currency, Customer Assistance Group",
     agency_address="P.O. Box 53570, Houston, TX 77052",
 )
+DEMO_CREDITOR_EU = Creditor(
+    name="Countersign Demo Bank SE",
+    address=("1 Rue du Grand-Livre", "1000 Brussels"),
+    phone="+32 2 555 01 00",
+    agency="Federal Public Service Economy, Directorate-General Economic Inspection",
+    agency_address="Rue du Progrès 50, 1210 Brussels",
+    jurisdiction="EU",
+)
 DEMO_BUREAU = CreditBureau(
     name="Demo Credit Bureau, Inc.", address=("P.O. Box 1000", "Wilmington, DE 19899"), phone="(800) 555-0199"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Application:
-    """What was asked for, by whom. `reference` is the thread's id; dates, here and below, are ISO 8601."""
-
-    reference: str
-    name: str
-    address: tuple[str, ...]
-    applied_on: str
-    requested_minor: int
-    currency: str
-    requested_term_months: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +102,8 @@ class CreditScore:
 
 @dataclass(frozen=True, slots=True)
 class OfferFacts:
-    """`how_to_accept` is a sentence or two; the offer stands to the end of `expires_on`."""
+    """`how_to_accept` is a sentence or two; the offer stands to the end of `expires_on`. `schedule` is that of a payout
+    on the letter's day."""
 
     kind: ClassVar[LetterKind] = "offer"
 
@@ -107,6 +113,7 @@ class OfferFacts:
     first_due_on: str
     expires_on: str
     how_to_accept: str
+    schedule: tuple[Instalment, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +138,8 @@ class CounterOfferFacts:
 
 @dataclass(frozen=True, slots=True)
 class AdverseActionFacts:
-    """`reasons` are printed as given, most important first. `bureau` or `score` is None if none was used."""
+    """`reasons` are printed as given, most important first. `bureau` or `score` is None if none was used.
+    `counter_offer` is what the applicant was offered instead and did not accept."""
 
     kind: ClassVar[LetterKind] = "adverse_action"
 
@@ -140,6 +148,7 @@ class AdverseActionFacts:
     reasons: tuple[str, ...]
     bureau: CreditBureau | None
     score: CreditScore | None
+    counter_offer: LapsedOffer | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,27 +166,12 @@ class DisbursementFacts:
     paid_out_on: str
 
 
-@dataclass(frozen=True, slots=True)
-class WithdrawalFacts:
-    """The applicant declined the offer on `ended_on`, or let it expire on that day."""
-
-    kind: ClassVar[LetterKind] = "withdrawal"
-
-    dated: str
-    application: Application
-    cause: Literal["offer_declined", "offer_expired"]
-    ended_on: str
-    offered_on: str
-    offered_minor: int
-    offered_term_months: int
-    was_counter_offer: bool
-
-
-LoanLetterFacts = OfferFacts | CounterOfferFacts | AdverseActionFacts | DisbursementFacts | WithdrawalFacts
+LoanLetterFacts = OfferFacts | CounterOfferFacts | AdverseActionFacts | DisbursementFacts | ContractLetterFacts
 LetterFacts = LoanLetterFacts | ServicingLetterFacts | TransferLetterFacts
 
 _FACTS: tuple[type[LetterFacts], ...] = (
-    *(OfferFacts, CounterOfferFacts, AdverseActionFacts, DisbursementFacts, WithdrawalFacts),
+    *(OfferFacts, CounterOfferFacts, AdverseActionFacts, DisbursementFacts),
+    *CONTRACT_FACTS,
     *(TransferReceiptFacts, TransferRefusalFacts, TransferReturnFacts),
     *SERVICING_FACTS,
 )

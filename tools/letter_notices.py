@@ -1,4 +1,4 @@
-"""The notices of rights that a refusal carries, in the words of Regulation B's sample forms C-1 and C-4."""
+"""The notices of rights that a refusal carries: in the US in the words of Regulation B's sample forms C-1 and C-4."""
 
 from collections.abc import Iterator
 
@@ -8,6 +8,35 @@ from tools.letter_words import spell_day
 
 
 def write_rights(bureau: CreditBureau | None, score: CreditScore | None, creditor: Creditor) -> Iterator[Part]:
+    """As the creditor's law has them."""
+    if creditor.jurisdiction == "EU":
+        yield from _eu_rights(bureau, score, creditor)
+    else:
+        yield from _us_rights(bureau, score, creditor)
+
+
+def _eu_rights(bureau: CreditBureau | None, score: CreditScore | None, creditor: Creditor) -> Iterator[Part]:
+    """Of the database that was consulted and of a person's judgement (Directive (EU) 2023/2225, Articles 18 and 19)."""
+    if bureau is not None:
+        yield Heading("The database that we consulted")
+        yield Paragraph(
+            "Our decision rests in part on what the database named below told us, without charge to you: your"
+            " obligations, how you have met them, and how long you have had them."
+        )
+        yield Block((bureau.name, *bureau.address, bureau.phone))
+    if score is not None:
+        yield from _score(score, creditor)
+    yield Heading("Your right to have a person look at it")
+    yield Paragraph(
+        "Your creditworthiness was assessed by automated processing of your data. You have the right to have a person"
+        " explain to you clearly how, and what it meant for our decision; to tell us your own view; and to have the"
+        " assessment and the decision reviewed. Write to us or call us for it. If debts weigh on you, debt advisory"
+        " services in your country help. The authority that supervises us in consumer credit is"
+        f" {creditor.agency}, {creditor.agency_address}."
+    )
+
+
+def _us_rights(bureau: CreditBureau | None, score: CreditScore | None, creditor: Creditor) -> Iterator[Part]:
     """Of the credit report (15 USC 1681m(a)(2) to (4)) and of equal opportunity (12 CFR 1002.9(b)(1))."""
     if bureau is not None:
         yield Heading("Your credit report")

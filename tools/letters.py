@@ -1,13 +1,16 @@
 """Letters to customers, written from facts alone: the same facts always give the same letter.
 
-What law prescribes is in its own words: Regulation B (12 CFR 1002.9, sample forms C-1 and C-4), the Fair
-Credit Reporting Act (15 USC 1681m(a)), and for the cost of the credit Regulation Z (model form H-2).
+What law prescribes is in its own words: in the US Regulation B (12 CFR 1002.9, sample forms C-1 and C-4), the Fair
+Credit Reporting Act (15 USC 1681m(a)), and for the cost of the credit Regulation Z (model form H-2); in the EU
+Directive (EU) 2023/2225.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from tools import transfer_letters
+from tools import contract_letters, transfer_letters
+from tools.contract_letter_facts import CancellationFacts, ContractFacts, WithdrawalFacts
+from tools.contract_letters import spell_lapse
 from tools.letter_facts import (
     DEMO_CREDITOR,
     AdverseActionFacts,
@@ -17,13 +20,11 @@ from tools.letter_facts import (
     LetterFacts,
     LetterKind,
     OfferFacts,
-    WithdrawalFacts,
     check_facts,
 )
 from tools.letter_notices import write_rights
 from tools.letter_parts import (
     Block,
-    CostBox,
     Figures,
     Heading,
     Letterhead,
@@ -31,12 +32,10 @@ from tools.letter_parts import (
     Part,
     Points,
     Subject,
-    Table,
     plain_text,
 )
-from tools.letter_words import pluralise, spell_amount, spell_day, spell_figure, spell_loan, spell_rate
-from tools.rules.amortisation import Instalment
-from tools.rules.pricing import LoanTerms
+from tools.letter_terms import schedule_table, spell_payments, write_terms
+from tools.letter_words import pluralise, spell_amount, spell_day, spell_loan, spell_rate
 from tools.servicing_letters import composed as composed_for_borrower
 from tools.transfer_letter_facts import TransferReceiptFacts, TransferRefusalFacts, TransferReturnFacts
 
@@ -78,35 +77,36 @@ def write_letter(facts: LetterFacts, creditor: Creditor = DEMO_CREDITOR) -> Lett
 def _composed(facts: LetterFacts, creditor: Creditor) -> tuple[str, tuple[Part, ...]]:
     match facts:
         case OfferFacts():
-            return "Your loan offer", tuple(_offer(facts))
+            return "Your loan offer", tuple(_offer(facts, creditor))
         case CounterOfferFacts():
             return "Notice of action taken and counteroffer", tuple(_counter_offer(facts, creditor))
         case AdverseActionFacts():
             return "Notice of action taken on your loan application", tuple(_adverse_action(facts, creditor))
         case DisbursementFacts():
             return "Your loan has been paid out", tuple(_disbursement(facts))
-        case WithdrawalFacts():
-            return "Your loan application is closed", tuple(_withdrawal(facts))
+        case ContractFacts() | CancellationFacts() | WithdrawalFacts():
+            return contract_letters.composed(facts)
         case TransferReceiptFacts() | TransferRefusalFacts() | TransferReturnFacts():
             return transfer_letters.compose(facts)
         case _:
             return composed_for_borrower(facts)
 
 
-def _offer(facts: OfferFacts) -> Iterator[Part]:
+def _offer(facts: OfferFacts, creditor: Creditor) -> Iterator[Part]:
     case = facts.application
     asked = spell_loan(case.requested_minor, case.currency, case.requested_term_months)
     yield Paragraph(
         f"Thank you for your application of {spell_day(case.applied_on)} for a loan of {asked}. We have"
         " approved it and offer you a loan on the terms below."
     )
-    yield from _terms(facts, asked)
+    yield from write_terms(facts.terms, asked, facts.first_due_on, creditor.jurisdiction)
     yield Heading("How to accept")
     yield Paragraph(
         f"{facts.how_to_accept} The offer is open until the end of {spell_day(facts.expires_on)} (UTC). If we"
         " do not have your acceptance by then, the offer lapses and we close your application. You are not"
         " bound until you accept."
     )
+    yield from _payments(facts)
 
 
 def _counter_offer(facts: CounterOfferFacts, creditor: Creditor) -> Iterator[Part]:
@@ -121,7 +121,7 @@ def _counter_offer(facts: CounterOfferFacts, creditor: Creditor) -> Iterator[Par
     )
     yield Points(facts.reasons)
     yield Paragraph("We can, however, offer you credit on the following terms:")
-    yield from _terms(offer, asked)
+    yield from write_terms(offer.terms, asked, offer.first_due_on, creditor.jurisdiction)
     yield Heading("How to accept")
     yield Paragraph(
         f"If this offer is acceptable to you, please notify us by the end of {spell_day(offer.expires_on)}"
@@ -131,14 +131,24 @@ def _counter_offer(facts: CounterOfferFacts, creditor: Creditor) -> Iterator[Par
         " you accept."
     )
     yield from write_rights(facts.bureau, facts.score, creditor)
+    yield from _payments(offer)
 
 
 def _adverse_action(facts: AdverseActionFacts, creditor: Creditor) -> Iterator[Part]:
-    """Form C-1: what was asked, what was done, why, and the applicant's rights."""
+    """Form C-1: what was asked, what was done, why, and the applicant's rights.
+
+    After a counteroffer that was not accepted, what was requested counts as denied (12 CFR 1002.9(a)(1)(iv)). Our
+    counteroffer said so already; this says that it came to it.
+    """
     case = facts.application
     yield Paragraph(
         "Thank you for applying to us for credit. We have considered your application and are unable to approve it."
     )
+    if facts.counter_offer is not None:
+        yield Paragraph(
+            f"{spell_lapse(facts.counter_offer, 'counteroffer', case.currency)} We have closed your application. No"
+            " loan was made, and you owe us nothing for it."
+        )
     yield Figures(
         (
             ("Credit requested", spell_loan(case.requested_minor, case.currency, case.requested_term_months)),
@@ -172,7 +182,7 @@ def _disbursement(facts: DisbursementFacts) -> Iterator[Part]:
     yield Heading("Your payments")
     yield Figures(
         (
-            ("Payments", _payments(terms)),
+            ("Payments", spell_payments(terms)),
             ("First payment due", spell_day(facts.schedule[0].due_on)),
             ("Last payment due", spell_day(facts.schedule[-1].due_on)),
             ("Total of payments", spell_amount(terms.total_payable_minor, currency)),
@@ -181,102 +191,9 @@ def _disbursement(facts: DisbursementFacts) -> Iterator[Part]:
     yield Paragraph(
         "The payment schedule at the end of the PDF of this letter lists every payment with its interest and principal."
     )
-    yield _schedule(facts)
+    yield schedule_table(facts.schedule, currency, f"loan account {facts.loan_account_id}")
 
 
-def _withdrawal(facts: WithdrawalFacts) -> Iterator[Part]:
-    word = "counteroffer" if facts.was_counter_offer else "offer"
-    loan = spell_loan(facts.offered_minor, facts.application.currency, facts.offered_term_months)
-    if facts.cause == "offer_declined":
-        yield Paragraph(
-            f"On {spell_day(facts.ended_on)} you declined our {word} of {spell_day(facts.offered_on)} for a"
-            f" loan of {loan}."
-        )
-    else:
-        yield Paragraph(
-            f"Our {word} of {spell_day(facts.offered_on)} for a loan of {loan} was open until the end of"
-            f" {spell_day(facts.ended_on)} (UTC). We did not receive your acceptance by then, and it has"
-            " lapsed."
-        )
-    yield Paragraph(
-        "We have closed your application. No loan was made, no money was paid out, and you owe us nothing"
-        " for it. If you want to borrow from us later, please make a new application."
-    )
-    if facts.was_counter_offer:
-        yield Paragraph(
-            f"Our letter of {spell_day(facts.offered_on)} remains our notice of the action that we took on"
-            " the terms that you requested. It gives our reasons and your rights."
-        )
-
-
-def _terms(facts: OfferFacts, asked: str) -> Iterator[Part]:
-    """Regulation Z's four figures in its own words (form H-2), then what they are made of."""
-    terms, currency = facts.terms, facts.terms.currency
-    financed_minor = terms.principal_minor - terms.fee_minor
-    yield CostBox(
-        (
-            (
-                "Annual percentage rate",
-                spell_rate(terms.apr_bps),
-                "The cost of your credit as a yearly rate.",
-            ),
-            (
-                "Finance charge",
-                spell_amount(terms.total_cost_minor, currency),
-                "The amount the credit will cost you.",
-            ),
-            (
-                "Amount financed",
-                spell_amount(financed_minor, currency),
-                "The amount of credit provided to you or on your behalf.",
-            ),
-            (
-                "Total of payments",
-                spell_amount(terms.total_payable_minor, currency),
-                "The amount you will have paid after you have made all payments as scheduled.",
-            ),
-        )
-    )
-    yield Figures(
-        (
-            ("You requested", asked),
-            ("We offer", spell_loan(terms.principal_minor, currency, terms.term_months)),
-            ("Interest rate", f"{spell_rate(terms.annual_rate_bps)} a year"),
-            ("Fee, withheld when we pay out", spell_amount(terms.fee_minor, currency)),
-            ("Paid out to you", spell_amount(financed_minor, currency)),
-            ("Payments", _payments(terms)),
-            ("First payment due", spell_day(facts.first_due_on)),
-        )
-    )
-
-
-def _schedule(facts: DisbursementFacts) -> Table:
-    lines, currency = facts.schedule, facts.terms.currency
-    sums_minor = (
-        sum(line.payment_minor for line in lines),
-        sum(line.interest_minor for line in lines),
-        sum(line.principal_minor for line in lines),
-    )
-    return Table(
-        title=f"Payment schedule of loan account {facts.loan_account_id}, amounts in {currency}",
-        header=("No.", "Due", "Payment", "Interest", "Principal", "Balance after"),
-        rows=tuple(_schedule_row(line, currency) for line in lines),
-        total=("", "Total", *(spell_figure(amount, currency) for amount in sums_minor), ""),
-    )
-
-
-def _schedule_row(line: Instalment, currency: str) -> tuple[str, ...]:
-    amounts = (line.payment_minor, line.interest_minor, line.principal_minor, line.balance_minor)
-    return (str(line.number), spell_day(line.due_on), *(spell_figure(amount, currency) for amount in amounts))
-
-
-def _payments(terms: LoanTerms) -> str:
-    """The level payments, and the last where rounding makes it another amount."""
-    level, count = spell_amount(terms.instalment_minor, terms.currency), terms.term_months
-    last_minor = terms.total_payable_minor - terms.instalment_minor * (count - 1)
-    if last_minor == terms.instalment_minor:
-        return f"{count} monthly {pluralise(count, 'payment')} of {level}"
-    last = spell_amount(last_minor, terms.currency)
-    if count == 1:
-        return f"1 payment of {last}"
-    return f"{count - 1} monthly {pluralise(count - 1, 'payment')} of {level} and a last payment of {last}"
+def _payments(facts: OfferFacts) -> Iterator[Part]:
+    if facts.schedule:
+        yield schedule_table(facts.schedule, facts.terms.currency, f"a loan paid out on {spell_day(facts.dated)}")

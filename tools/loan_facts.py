@@ -49,6 +49,7 @@ async def complete(context: Context, request: Mapping[str, Any]) -> dict[str, An
     return {
         "application_id": number,
         "reference": str(context.thread_id),
+        "jurisdiction": context.creditor.jurisdiction,
         "applicant_id": new.applicant_id,
         "amount_minor": new.amount_minor,
         "currency": new.currency,
@@ -197,4 +198,5 @@ def _loan_request(application: Mapping[str, Any]) -> LoanRequest:
         term_months=application["term_months"],
         disburse_on=applied_on,
         first_due_on=add_months(applied_on, 1),
+        jurisdiction=application["jurisdiction"],
     )

@@ -1,31 +1,39 @@
 """The facts of each letter of a loan case, from the case's state."""
 
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from tools.case_records import AnsweredReview
+from tools.contract_letter_facts import (
+    Application,
+    CancellationFacts,
+    ContractFacts,
+    LapsedOffer,
+    WithdrawalFacts,
+)
 from tools.letter_facts import (
     DEMO_BUREAU,
     AdverseActionFacts,
-    Application,
     CounterOfferFacts,
     Creditor,
     CreditScore,
     DisbursementFacts,
     LetterFacts,
     OfferFacts,
-    WithdrawalFacts,
 )
-from tools.rules.amortisation import Instalment
+from tools.rules.amortisation import Instalment, schedule
 from tools.rules.dates import add_months
+from tools.rules.day_counts import interest_minor, year_fraction
+from tools.rules.jurisdictions import LAWS, last_day_to_cancel
 from tools.rules.plain import from_plain
 from tools.rules.pricing import LoanTerms
+from tools.rules.reg_b import C1
 from tools.rules.scorecard import SCORE_MAX, SCORE_MIN
 
 KEY_FACTORS = 4
 HOW_TO_ACCEPT = (
-    "Accept it in the channel through which you applied. If you accept on a later day than this letter's, every payment"
+    "Accept it in the channel through which you applied. If we pay out on a later day than this letter's, every payment"
     " falls due as many days later."
 )
 State = Mapping[str, Any]
@@ -33,16 +41,17 @@ State = Mapping[str, Any]
 
 def offer(state: State, creditor: Creditor, today: date, expires_on: date) -> OfferFacts | CounterOfferFacts:
     """An offer of what was asked for, or of other terms and why."""
+    terms, first_due_on = _terms(state), add_months(today, 1)
     facts = OfferFacts(
         dated=today.isoformat(),
         application=_application(state),
-        terms=_terms(state),
-        first_due_on=add_months(today, 1).isoformat(),
+        terms=terms,
+        first_due_on=first_due_on.isoformat(),
         expires_on=expires_on.isoformat(),
         how_to_accept=HOW_TO_ACCEPT,
+        schedule=schedule(terms.principal_minor, terms.annual_rate_bps, terms.term_months, first_due_on),
     )
-    application, terms = state["application"], facts.terms
-    if (terms.principal_minor, terms.term_months) == (application["amount_minor"], application["term_months"]):
+    if not is_counter_offer(state):
         return facts
     return CounterOfferFacts(
         offer=facts,
@@ -52,6 +61,13 @@ def offer(state: State, creditor: Creditor, today: date, expires_on: date) -> Of
     )
 
 
+def is_counter_offer(state: State) -> bool:
+    """Whether what is offered is not the loan that was asked for."""
+    application, terms = state["application"], state["decision"]["terms"]
+    asked = (application["amount_minor"], application["term_months"])
+    return (terms["principal_minor"], terms["term_months"]) != asked
+
+
 def offer_dates(letter: LetterFacts) -> dict[str, str]:
     """When an offer was made and until when it stands, as its letter says."""
     made = letter.offer if isinstance(letter, CounterOfferFacts) else letter
@@ -59,13 +75,15 @@ def offer_dates(letter: LetterFacts) -> dict[str, str]:
     return {"offered_on": made.dated, "expires_on": made.expires_on}
 
 
-def adverse_action(state: State, creditor: Creditor, today: date) -> AdverseActionFacts:
+def adverse_action(state: State, creditor: Creditor, today: date, refused: AnsweredReview | None) -> AdverseActionFacts:
+    """`refused` ended the counteroffer that was made instead, if one was."""
     return AdverseActionFacts(
         dated=today.isoformat(),
         application=_application(state),
         reasons=_reasons(state),
         bureau=DEMO_BUREAU if _has_file(state) else None,
         score=_score(state, creditor),
+        counter_offer=_lapsed(state, refused) if refused else None,
     )
 
 
@@ -87,17 +105,44 @@ def disbursement(state: State, schedule: Sequence[Mapping[str, Any]]) -> Disburs
 
 def withdrawal(state: State, answered: AnsweredReview) -> WithdrawalFacts:
     """The offer was declined by the applicant, or silence declined it."""
-    terms, ended_on = _terms(state), answered.answered_at.date().isoformat()
-    asked = (state["application"]["amount_minor"], state["application"]["term_months"])
-    return WithdrawalFacts(
-        dated=ended_on,
+    lapsed = _lapsed(state, answered)
+    return WithdrawalFacts(dated=answered.answered_at.date().isoformat(), application=_application(state), offer=lapsed)
+
+
+def contract(state: State, accepted: AnsweredReview) -> ContractFacts:
+    terms, accepted_on = _terms(state), accepted.answered_at.date()
+    law = LAWS[state["application"]["jurisdiction"]]
+    one_day = year_fraction(accepted_on, accepted_on + timedelta(days=1), law.day_count)
+    return ContractFacts(
+        dated=accepted_on.isoformat(),
         application=_application(state),
-        cause="offer_expired" if answered.status == "expired" else "offer_declined",
-        ended_on=ended_on,
+        terms=terms,
+        accepted_on=accepted_on.isoformat(),
+        cancel_until=last_day_to_cancel(accepted_on, terms.cooling_off_days).isoformat(),
+        daily_interest_minor=interest_minor(terms.principal_minor - terms.fee_minor, terms.annual_rate_bps, one_day),
+    )
+
+
+def cancellation(state: State, cancelled: AnsweredReview) -> CancellationFacts:
+    terms, cancelled_on = _terms(state), cancelled.answered_at.date().isoformat()
+    return CancellationFacts(
+        dated=cancelled_on,
+        application=_application(state),
+        accepted_on=state["contract"]["accepted_on"],
+        cancelled_on=cancelled_on,
+        agreed_minor=terms.principal_minor,
+        agreed_term_months=terms.term_months,
+    )
+
+
+def _lapsed(state: State, answered: AnsweredReview) -> LapsedOffer:
+    terms, expired = _terms(state), answered.status == "expired"
+    return LapsedOffer(
+        cause="offer_expired" if expired else "offer_declined",
+        ended_on=state["offer"]["expires_on"] if expired else answered.answered_at.date().isoformat(),
         offered_on=state["offer"]["offered_on"],
         offered_minor=terms.principal_minor,
         offered_term_months=terms.term_months,
-        was_counter_offer=(terms.principal_minor, terms.term_months) != asked,
     )
 
 
@@ -127,15 +172,20 @@ def _has_file(state: State) -> bool:
 
 
 def _score(state: State, creditor: Creditor) -> CreditScore | None:
-    """The score disclosed: our own scorecard's over the bureau's file; none without a file."""
+    """The score disclosed: our own scorecard's over the bureau's file; none without a file.
+
+    Where recent inquiries cost points, they are named whatever their rank (15 USC 1681g(f)(9)).
+    """
     if not _has_file(state):
         return None
     score = state["scorecard"]
+    costly, less = score["reasons"][:KEY_FACTORS], score["reasons"][KEY_FACTORS:]
+    factors = [*costly, *(reason for reason in less if reason["wording"] == C1.RECENT_INQUIRIES)]
     return CreditScore(
         points=score["points"],
         lowest=SCORE_MIN,
         highest=SCORE_MAX,
         scored_on=state["application"]["applied_on"],
-        key_factors=tuple(reason["text"] for reason in score["reasons"][:KEY_FACTORS]),
+        key_factors=tuple(reason["text"] for reason in factors),
         provider=creditor.name,
     )

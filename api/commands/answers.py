@@ -15,6 +15,7 @@ NOTE = "Salary account and rent paid on time since the file began; the instalmen
 YES: dict[str, dict[str, Any]] = {
     "underwriting": {"verdict": "approve", "note": NOTE},
     "acceptance": {"accepted": True},
+    "cooling_off": {"decision": "disburse"},
     "release": {"verdict": "release", "note": "The customer confirmed it when called back."},
 }
 
@@ -24,6 +25,9 @@ def by_itself(review: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def asked(console: Console, review: Mapping[str, Any]) -> dict[str, Any]:
+    if review["kind"] == "cooling_off":
+        at_once = Confirm.ask("  You may still cancel. Do you want to be paid out at once instead?", console=console)
+        return {"decision": "disburse" if at_once else "cancel"}
     if review["kind"] == "acceptance":
         return {"accepted": Confirm.ask("  You are the applicant. Do you accept?", console=console)}
     if review["kind"] == "release":
@@ -39,6 +43,8 @@ def asked(console: Console, review: Mapping[str, Any]) -> dict[str, Any]:
 
 def told(review: Mapping[str, Any], answer: Mapping[str, Any]) -> str:
     """The answer in a sentence, for the record on the screen."""
+    if review["kind"] == "cooling_off":
+        return "The applicant is paid at once." if answer["decision"] == "disburse" else "The applicant cancels."
     if review["kind"] == "acceptance":
         return "The applicant accepts." if answer["accepted"] else "The applicant declines the offer."
     who = "underwriter" if review["kind"] == "underwriting" else "operator"

@@ -197,4 +197,6 @@ class Played:
         """A person may say no, and the case then has to end accordingly."""
         if self.case.decision == "decline" or any(a.get("verdict") == "decline" for a in self.answers):
             return "declined"
-        return "withdrawn" if any(a.get("accepted") is False for a in self.answers) else "disbursed"
+        if any(a.get("accepted") is False for a in self.answers):
+            return "withdrawn"
+        return "cancelled" if any(a.get("decision") == "cancel" for a in self.answers) else "disbursed"

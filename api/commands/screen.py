@@ -211,6 +211,8 @@ _FACTS = {"underwriting": _underwriting, "release": transfer_steps.of_release}
 def _due(review: Mapping[str, Any]) -> str:
     silence = review["on_due"]
     then = f"goes to {silence['escalate_to']}" if "escalate_to" in silence else "silence counts as no"
+    if review["kind"] == "cooling_off":
+        then = "we pay out"
     return f"{review['due_at'][:16].replace('T', ' ')} UTC, then {then}"
 
 

@@ -149,5 +149,10 @@ _STEPS: dict[str, Callable[[Found], list[str]]] = {
     "disburse": _disburse,
     "book": lambda found: ["loan and schedule stored, confirmation written"],
     "adverse_action": lambda found: ["notice written, with reasons and rights"],
+    "contract": lambda found: [f"letter written, may be cancelled until {found['contract']['cancel_until']}"],
+    "cooling_off": lambda found: [
+        {"cancel": "cancelled", "disburse": "to be paid out"}[found["cooling_off"]["decision"]]
+    ],
+    "cancellation": lambda found: ["confirmation written"],
     "withdrawal": lambda found: ["confirmation written"],
 }

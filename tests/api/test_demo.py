@@ -23,8 +23,8 @@ from api.commands.screen import Screen
 from api.settings import Settings
 from db.canonical import sha256_hex
 from db.errors import ApprovalVoid, CountersignError
-from graphs.loan_origination import UnderwriterAnswer
 from tests.service import free_port
+from tools.loan_reviews import UnderwriterAnswer
 
 RUN_S = 90
 

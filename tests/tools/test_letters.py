@@ -10,17 +10,23 @@ from io import BytesIO
 import pytest
 from pypdf import PdfReader
 
+from tools.contract_letter_facts import (
+    Application,
+    CancellationFacts,
+    ContractFacts,
+    LapsedOffer,
+    WithdrawalFacts,
+)
 from tools.letter_facts import (
     DEMO_BUREAU,
     DEMO_CREDITOR,
+    DEMO_CREDITOR_EU,
     AdverseActionFacts,
-    Application,
     CounterOfferFacts,
     CreditScore,
     DisbursementFacts,
     LoanLetterFacts,
     OfferFacts,
-    WithdrawalFacts,
     read_facts,
 )
 from tools.letters import write_letter
@@ -92,17 +98,34 @@ DISBURSEMENT = DisbursementFacts(
     paid_out_minor=11_880_00,
     paid_out_on="2026-11-22",
 )
-WITHDRAWAL = WithdrawalFacts(
-    dated="2026-12-07",
-    application=APPLICATION,
+LAPSED = LapsedOffer(
     cause="offer_expired",
     ended_on="2026-12-06",
     offered_on="2026-11-22",
     offered_minor=12_000_00,
     offered_term_months=36,
-    was_counter_offer=False,
 )
-EVERY_KIND: tuple[LoanLetterFacts, ...] = (OFFER, COUNTER_OFFER, REFUSAL, DISBURSEMENT, WITHDRAWAL)
+WITHDRAWAL = WithdrawalFacts(dated="2026-12-07", application=APPLICATION, offer=LAPSED)
+CONTRACT = ContractFacts(
+    dated="2026-11-24",
+    application=APPLICATION,
+    terms=TERMS,
+    accepted_on="2026-11-24",
+    cancel_until="2026-12-08",
+    daily_interest_minor=2_57,
+)
+CANCELLATION = CancellationFacts(
+    dated="2026-11-30",
+    application=APPLICATION,
+    accepted_on="2026-11-24",
+    cancelled_on="2026-11-30",
+    agreed_minor=12_000_00,
+    agreed_term_months=36,
+)
+EVERY_KIND: tuple[LoanLetterFacts, ...] = (
+    *(OFFER, COUNTER_OFFER, REFUSAL, DISBURSEMENT, WITHDRAWAL),
+    *(CONTRACT, CANCELLATION),
+)
 every_kind = pytest.mark.parametrize("facts", EVERY_KIND, ids=lambda facts: facts.kind)
 
 NAMES = {
@@ -174,11 +197,51 @@ Countersign Demo Bank, N.A.
     )
 
 
-def test_declined_counteroffer_recalls_the_notice_it_came_with() -> None:
-    text = text_of(replace(WITHDRAWAL, cause="offer_declined", was_counter_offer=True))
+def test_counteroffer_that_was_not_accepted_ends_in_a_notice_of_its_own() -> None:
+    expired = text_of(replace(REFUSAL, counter_offer=LAPSED))
+    declined = text_of(replace(REFUSAL, counter_offer=replace(LAPSED, cause="offer_declined", ended_on="2026-11-30")))
 
-    assert "On 6 December 2026 you declined our counteroffer of 22 November 2026" in text
-    assert "Our letter of 22 November 2026 remains our notice of the action that we took" in text
+    assert "Our counteroffer of 22 November 2026 for a loan of 12,000.00 USD over 36 months was open until" in expired
+    assert "the end of 6 December 2026 (UTC). We did not receive your acceptance by then" in expired
+    assert "On 30 November 2026 you declined our counteroffer of 22 November 2026" in declined
+    assert "Action taken Application denied" in declined
+    assert_rights_are_present(declined)
+
+
+def test_agreement_says_until_when_and_how_it_may_be_cancelled() -> None:
+    text = text_of(CONTRACT)
+
+    assert "On 24 November 2026 you accepted our loan offer." in text
+    assert "You may cancel this agreement until the end of 8 December 2026 (UTC), without giving any reason" in text
+    assert "you repay the 11,880.00 USD within 30 days, with interest of 2.57 USD for each day" in text
+
+
+def test_cancellation_says_what_was_cancelled_and_that_nothing_is_owed() -> None:
+    text = text_of(CANCELLATION)
+
+    assert "On 30 November 2026 you cancelled the loan agreement of 24 November 2026 for a loan of 12,000.00" in text
+    assert "no money was paid out, and you owe us nothing" in text
+
+
+def test_creditor_of_the_european_union_writes_by_its_own_law() -> None:
+    offer = unwrapped(write_letter(OFFER, DEMO_CREDITOR_EU).text)
+    refusal = unwrapped(write_letter(REFUSAL, DEMO_CREDITOR_EU).text)
+
+    assert "Annual percentage rate of charge 8.65 %" in offer
+    assert "Total cost of the credit 1,637.39 USD" in offer
+    assert "Total amount of credit 11,880.00 USD" in offer
+    assert "Total amount payable 13,517.39 USD" in offer
+    assert "You have the right to have a person explain" in refusal
+    assert "The database that we consulted" in refusal
+    assert "Demo Credit Bureau, Inc." in refusal
+    assert "Equal Credit Opportunity Act" not in refusal and "Fair Credit Reporting Act" not in refusal
+
+
+def test_pdf_of_an_offer_lists_every_payment() -> None:
+    text = pdf_text_of(replace(OFFER, schedule=SCHEDULE))
+
+    assert "Payment schedule of a loan paid out on 22 November 2026" in text
+    assert "36 1 December 2029 375.59 2.46 373.13 0.00" in text
 
 
 def test_offer_states_the_cost_of_the_credit_and_how_long_it_stands() -> None:

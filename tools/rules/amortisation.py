@@ -5,7 +5,7 @@ of money, once each, from exact integer ratios.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from enum import StrEnum
 
@@ -54,17 +54,20 @@ def instalment_minor(
 
 
 def schedule(
-    principal_minor: int, annual_rate_bps: int, term_months: int, first_due_on: date
+    principal_minor: int, annual_rate_bps: int, term_months: int, first_due_on: date, odd_days_interest_minor: int = 0
 ) -> tuple[Instalment, ...]:
     """The instalments, one a month: principal parts sum to the principal and the last balance is 0.
 
     Interest of a month is balance * rate / 12, HALF_UP to the minor unit. Every payment is the instalment but
     the last, which clears the balance and so absorbs what rounding left; no part is ever negative. The first
-    period bears one month's interest however long it is: its extra days are free (the APR counts them). Due
-    dates keep the first due date's day of month, clamped to shorter months.
+    period bears one month's interest however long it is, and `odd_days_interest_minor` (day_counts.interest_minor)
+    comes on top of its payment: at 0 its extra days are free, but the APR counts them. Due dates keep the first due
+    date's day of month, clamped to shorter months.
     """
     payment = instalment_minor(principal_minor, annual_rate_bps, term_months)
-    return tuple(_lines(principal_minor, annual_rate_bps, term_months, payment, first_due_on))
+    first, *rest = _lines(principal_minor, annual_rate_bps, term_months, payment, first_due_on)
+    odd = odd_days_interest_minor
+    return replace(first, payment_minor=first.payment_minor + odd, interest_minor=first.interest_minor + odd), *rest
 
 
 def _lines(balance: int, rate_bps: int, term_months: int, payment: int, first_due_on: date) -> Iterator[Instalment]:

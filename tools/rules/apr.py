@@ -3,8 +3,8 @@
 US: Regulation Z, 12 CFR 1026 Appendix J (b)(8), the general equation over unit-periods. The rate is nominal:
 rate per unit-period times unit-periods in a year.
 
-EU: Directive 98/7/EC Annex II, the same equation as 2008/48/EC Annex I. The rate is effective: compounded
-yearly.
+EU: Directive (EU) 2023/2225 Annex III, the same equation as 2008/48/EC Annex I and 98/7/EC Annex II. The rate is
+effective: compounded yearly.
 
 Both solve in Decimal with 34 digits to 15 places, and return the annual rate as a ratio: 0.0969 is 9.69 %.
 """
@@ -65,8 +65,24 @@ def loan_apr_bps(advance_minor: int, payments_minor: Sequence[int], disbursed_on
     with localcontext(_PRECISE):
         fraction = Decimal(days) / 30
         payments = [PeriodFlow(Decimal(paid), full + n, fraction) for n, paid in enumerate(payments_minor)]
-        rate = us_apr([PeriodFlow(Decimal(advance_minor), 0)], payments, Decimal(12))
-        return int((rate * 10_000).quantize(Decimal(1), rounding=ROUND_HALF_UP))
+        return _bps(us_apr([PeriodFlow(Decimal(advance_minor), 0)], payments, Decimal(12)))
+
+
+def eu_loan_apr_bps(advance_minor: int, payments_minor: Sequence[int], disbursed_on: date, first_due_on: date) -> int:
+    """EU annual percentage rate of charge of one drawdown and monthly payments, in basis points, HALF_UP.
+
+    The drawdown is what is paid out: a fee withheld is a charge of the first day. Months are equal, a twelfth of a
+    year each, and are counted back from the first due date to the drawdown; the days that remain are a part of the
+    year that ends where they end (Annex III, part I, remark (c), and 2011/90/EU).
+    """
+    if first_due_on <= disbursed_on:
+        raise ValueError(f"first payment {first_due_on} must fall due after disbursement {disbursed_on}")
+    full, days = _months_back(disbursed_on, first_due_on)
+    days_end_on = add_months(first_due_on, -full)
+    with localcontext(_PRECISE):
+        odd = Decimal(days) / (days_end_on - add_months(days_end_on, -12)).days
+        repayments = [YearFlow(Decimal(paid), Decimal(full + n) / 12 + odd) for n, paid in enumerate(payments_minor)]
+        return _bps(eu_apr([YearFlow(Decimal(advance_minor), Decimal(0))], repayments))
 
 
 def eu_apr(drawdowns: Sequence[YearFlow], repayments: Sequence[YearFlow]) -> Decimal:
@@ -95,6 +111,10 @@ def years_between(start: date, end: date) -> Decimal:
     begun, next_year = add_months(start, 12 * whole), add_months(start, 12 * whole + 12)
     with localcontext(_PRECISE):
         return whole + Decimal((end - begun).days) / (next_year - begun).days
+
+
+def _bps(rate: Decimal) -> int:
+    return int((rate * 10_000).quantize(Decimal(1), rounding=ROUND_HALF_UP))
 
 
 def _months_back(start: date, end: date) -> tuple[int, int]:

@@ -69,6 +69,11 @@ def decide(facts: CreditFacts, policy: Policy, findings: Findings | None = None)
     )
 
 
+def counter_offer_reasons(found: Findings) -> tuple[Reason, ...]:
+    """Why not the loan requested but another, once a person has cleared what referred the case."""
+    return _reasons(_failed(found, "limit"))
+
+
 def _decision(facts: CreditFacts, found: Findings, outcome: Outcome, reasons: tuple[Reason, ...]) -> Decision:
     return Decision(
         outcome=outcome,

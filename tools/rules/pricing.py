@@ -5,7 +5,7 @@ from datetime import date
 
 from tools.rules.affordability import AffordabilityFacts, Means
 from tools.rules.amortisation import schedule
-from tools.rules.apr import loan_apr_bps
+from tools.rules.jurisdictions import LAWS, Jurisdiction
 from tools.rules.policy_document import Policy, PriceBand
 from tools.rules.scorecard_document import Band
 
@@ -19,6 +19,7 @@ class LoanRequest:
     term_months: int
     disburse_on: date
     first_due_on: date
+    jurisdiction: Jurisdiction = "US"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,8 @@ class LoanTerms:
     """A loan as it is offered, in minor units. The fee is withheld: the payout is principal - fee.
 
     `instalment_minor` is each payment but the last, which absorbs rounding; `total_payable_minor` is the sum
-    of all; `total_cost_minor` is interest and fee, what is paid beyond the payout.
+    of all; `total_cost_minor` is interest and fee, what is paid beyond the payout. `apr_bps` is measured as the
+    jurisdiction does, and within `cooling_off_days` of acceptance the borrower may cancel before the payout.
     """
 
     principal_minor: int
@@ -38,6 +40,7 @@ class LoanTerms:
     apr_bps: int
     total_payable_minor: int
     total_cost_minor: int
+    cooling_off_days: int = 0
 
 
 def price(policy: Policy, band: Band, request: LoanRequest) -> LoanTerms:
@@ -70,7 +73,7 @@ def terms_at(priced: PriceBand, request: LoanRequest) -> LoanTerms:
     fee = (2 * request.principal_minor * priced.fee_bps + 10_000) // 20_000
     lines = schedule(request.principal_minor, priced.annual_rate_bps, request.term_months, request.first_due_on)
     payments = [line.payment_minor for line in lines]
-    advance = request.principal_minor - fee
+    advance, law = request.principal_minor - fee, LAWS[request.jurisdiction]
     return LoanTerms(
         principal_minor=request.principal_minor,
         currency=request.currency,
@@ -78,9 +81,10 @@ def terms_at(priced: PriceBand, request: LoanRequest) -> LoanTerms:
         annual_rate_bps=priced.annual_rate_bps,
         fee_minor=fee,
         instalment_minor=payments[0],
-        apr_bps=loan_apr_bps(advance, payments, request.disburse_on, request.first_due_on),
+        apr_bps=law.apr_bps(advance, payments, request.disburse_on, request.first_due_on),
         total_payable_minor=sum(payments),
         total_cost_minor=sum(payments) - advance,
+        cooling_off_days=law.cooling_off_days,
     )
 
 

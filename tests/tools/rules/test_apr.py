@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tools.rules.amortisation import schedule
-from tools.rules.apr import PeriodFlow, YearFlow, eu_apr, loan_apr_bps, us_apr, years_between
+from tools.rules.apr import PeriodFlow, YearFlow, eu_apr, eu_loan_apr_bps, loan_apr_bps, us_apr, years_between
 
 
 def test_us_method_equals_every_published_example_of_appendix_j(vector: Callable[[str], str]) -> None:
@@ -121,3 +121,30 @@ def _time(when: str) -> Decimal:
 
 def _percent(rate: Decimal, digits: str) -> Decimal:
     return (rate * 100).quantize(Decimal(digits), rounding=ROUND_HALF_UP)
+
+
+@pytest.mark.parametrize(
+    ("advance", "paid", "disbursed_on", "due_on", "apr_bps"),
+    [
+        # 98/7/EC Annex III, on the basis of equal months: 1000 for 1200 after a year and a half is 12.9 %.
+        (1000, 1200, date(1994, 1, 1), date(1995, 7, 1), 1292),
+        # Twelve months back is 1 March 2023, and one day more of the 365 before it: 1.1^(1/(1+1/365)) = 1.0997...
+        (1000, 1100, date(2023, 2, 28), date(2024, 3, 1), 997),
+    ],
+)
+def test_eu_loan_counts_equal_months_back_and_days_of_the_year_before(
+    advance: int, paid: int, disbursed_on: date, due_on: date, apr_bps: int
+) -> None:
+    assert eu_loan_apr_bps(advance, [paid], disbursed_on, due_on) == apr_bps
+
+
+def test_eu_rate_without_fee_is_the_nominal_rate_compounded() -> None:
+    payments = [line.payment_minor for line in schedule(12_000_00, 1149, 36, date(2026, 12, 22))]
+
+    # (1 + 0.1149 / 12)^12 - 1 = 12.1148... %
+    assert eu_loan_apr_bps(12_000_00, payments, date(2026, 11, 22), date(2026, 12, 22)) == 1211
+
+
+def test_eu_loan_must_be_repaid_after_it_is_drawn_down() -> None:
+    with pytest.raises(ValueError, match="after disbursement"):
+        eu_loan_apr_bps(1000, [1100], date(2026, 1, 1), date(2026, 1, 1))

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tools.rules.affordability import Means
 from tools.rules.application_fraud import FraudAssessment, Signal
-from tools.rules.credit_policy import Decision, decide
+from tools.rules.credit_policy import Decision, counter_offer_reasons, decide
 from tools.rules.findings import CreditFacts, evaluate
 from tools.rules.plain import from_plain, to_plain
 from tools.rules.policies import POLICIES, policy_in_force, policy_version
@@ -80,6 +80,32 @@ def test_thin_file_is_referred_with_the_terms_an_underwriter_could_grant() -> No
     assert decision.refer_reasons == ("history_months", "accounts_open")
     assert [each.text for each in decision.reasons] == ["Limited credit experience"]
     assert decision.terms == price(POLICY, "C", _facts().request)
+
+
+def test_counteroffer_that_a_person_approves_is_not_explained_by_what_they_cleared() -> None:
+    facts = _facts(file=THIN_FILE, means=Means(4_000_00, 350_00, 980_00))
+
+    decision = decide(facts, POLICY)
+
+    assert decision.outcome == "refer" and decision.terms is not None
+    assert decision.terms.term_months > facts.request.term_months
+    assert decision.reasons[0].text == "Limited credit experience"
+    assert [each.text for each in counter_offer_reasons(evaluate(facts, POLICY))] == [
+        "Excessive obligations in relation to income"
+    ]
+
+
+def test_loan_of_the_european_union_is_priced_by_its_law_and_decided_alike() -> None:
+    facts = _facts()
+    abroad = replace(facts, request=replace(facts.request, jurisdiction="EU"))
+
+    decision, here = decide(abroad, POLICY), decide(facts, POLICY)
+
+    assert decision.terms is not None and here.terms is not None
+    # The payout of 11,880.00 and its 36 payments: 8.6741 % by Regulation Z, (1 + 0.086741 / 12)^12 - 1 compounded.
+    assert (here.terms.apr_bps, decision.terms.apr_bps) == (867, 903)
+    assert (here.terms.cooling_off_days, decision.terms.cooling_off_days) == (0, 14)
+    assert replace(decision, terms=None) == replace(here, terms=None)
 
 
 def test_recent_delinquency_with_high_obligations_is_declined_for_what_failed() -> None:

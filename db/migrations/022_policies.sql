@@ -1,0 +1,1 @@
+-- Credit policies as data.

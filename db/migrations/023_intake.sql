@@ -1,0 +1,1 @@
+-- What an application lacks, and what contradicts it.
