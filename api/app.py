@@ -34,6 +34,7 @@ from api.routes import (
     keys,
     lending,
     payments,
+    policies,
     reviews,
     servicing,
     threads,
@@ -44,7 +45,8 @@ from api.settings import Settings
 from api.strict import LimitedBody
 
 OUR_ROUTES = (
-    workflows, threads, reviews, lending, servicing, payments, fraud, agents, bank_events, keys, webhooks, health,
+    workflows, threads, reviews, lending, servicing, payments, fraud, agents, bank_events, policies, keys, webhooks,
+    health,
 )  # fmt: skip
 SDK_ROUTES = (runs, sdk_threads, thread_states, run_control, assistants, store, crons, info)
 """The busiest first, for a request is matched with one route after the other."""

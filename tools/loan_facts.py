@@ -16,7 +16,7 @@ from tools.rules.dates import add_months, whole_months_between
 from tools.rules.findings import CreditFacts
 from tools.rules.money import to_minor
 from tools.rules.plain import from_plain, to_plain
-from tools.rules.policies import policy_in_force
+from tools.rules.policy_document import Policy
 from tools.rules.pricing import LoanRequest, dearest
 from tools.rules.pricing import affordability_facts as facts_at
 from tools.rules.scorecard import Score, ScorecardFacts
@@ -25,7 +25,8 @@ VELOCITY_DAYS = 30
 
 
 async def complete(context: Context, request: Mapping[str, Any]) -> dict[str, Any]:
-    """The application in minor units, with the bank's records of the applicant, and stored.
+    """The application in minor units, with the bank's records of the applicant, and stored; and the policy in force,
+    which decides it whatever comes into force while it is under way.
 
     What the applicant states counts before what the file says. Raises NotFound and BankUnavailable.
     """
@@ -45,6 +46,7 @@ async def complete(context: Context, request: Mapping[str, Any]) -> dict[str, An
     )
     async with context.pool.connection() as conn:
         number = await lending.store_application(conn, context.tenant_id, new)
+        policy = await context.shelf.in_force(conn, context.tenant_id, now.date())
     since = now - timedelta(days=VELOCITY_DAYS)
     return {
         "application_id": number,
@@ -56,6 +58,8 @@ async def complete(context: Context, request: Mapping[str, Any]) -> dict[str, An
         "income_monthly_minor": new.income_monthly_minor,
         "purpose": asked.purpose,
         "applied_on": now.date().isoformat(),
+        "policy_version": policy.version,
+        "challengers": [each.name for each in policy.challengers],
         "applicant": _applicant(applicant),
         "customer_months": whole_months_between(applicant.customer_since, now.date()),
         "payout_account": account.account_id,
@@ -71,9 +75,13 @@ def scored_file(application: Mapping[str, Any]) -> ScorecardFacts:
     return from_plain(ScorecardFacts, application["file"]) if application["file"] else ScorecardFacts()
 
 
-def affordability_facts(application: Mapping[str, Any]) -> AffordabilityFacts:
-    """The loan as requested, at the dearest price of the policy in force."""
-    policy = policy_in_force(date.fromisoformat(application["applied_on"]))
+async def policy_of(context: Context, application: Mapping[str, Any]) -> Policy:
+    """The policy that was in force when the case was taken in."""
+    return await context.shelf.policy(context.pool, context.tenant_id, application["policy_version"])
+
+
+def affordability_facts(application: Mapping[str, Any], policy: Policy) -> AffordabilityFacts:
+    """The loan as requested, at the dearest price of the policy."""
     return facts_at(policy, dearest(policy), _means(application), _loan_request(application))
 
 
@@ -96,15 +104,19 @@ def fraud_facts(application: Mapping[str, Any]) -> FraudFacts:
 
 def credit_facts(state: Mapping[str, Any]) -> CreditFacts:
     """All that the credit decision rests on, once the three risk agents have spoken."""
-    application = state["application"]
+    score = from_plain(Score, state["scorecard"])
+    return judged(state["application"], score, from_plain(FraudAssessment, state["fraud"]))
+
+
+def judged(application: Mapping[str, Any], score: Score, fraud: FraudAssessment) -> CreditFacts:
     return CreditFacts(
         on=date.fromisoformat(application["applied_on"]),
         purpose=application["purpose"],
         request=_loan_request(application),
         means=_means(application),
         file=scored_file(application) if application["file"] else None,
-        score=from_plain(Score, state["scorecard"]),
-        fraud=from_plain(FraudAssessment, state["fraud"]),
+        score=score,
+        fraud=fraud,
     )
 
 
