@@ -12,6 +12,7 @@ from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, NoReturn
+from uuid import UUID
 
 import typer
 import uvicorn
@@ -23,6 +24,7 @@ from rich.table import Table
 
 from api import launcher
 from api.commands.fraud import fraud_app
+from api.commands.policy import policy_app
 from api.commands.records import audit_app, keys_app
 from api.commands.servicing import servicing_app
 from api.settings import Settings
@@ -44,6 +46,7 @@ app = typer.Typer(
 app.add_typer(keys_app, name="keys")
 app.add_typer(audit_app, name="audit")
 app.add_typer(fraud_app, name="fraud")
+app.add_typer(policy_app, name="policy")
 app.add_typer(servicing_app, name="servicing")
 out = Console()
 
@@ -161,6 +164,15 @@ def apply_for_loans(
     if file is None:
         raise InvalidInput("FILE", "is missing; `countersign apply --example` prints one that works")
     if not run_file(Settings(), Job(file, out_file, url, key)):
+        raise typer.Exit(1)
+
+
+@app.command()
+def replay(thread: Annotated[UUID, typer.Argument(help="the loan application's thread")]) -> None:
+    """Decides a case again from its stored facts and versions; ends with 0 if all comes out byte for byte."""
+    from api.commands.backtest import run_replay
+
+    if not run_replay(Settings(), thread):
         raise typer.Exit(1)
 
 

@@ -59,4 +59,4 @@ ALTER TABLE risk_assessments ADD CONSTRAINT risk_assessments_agent_check
     CHECK (agent IN ('scorecard', 'affordability', 'fraud') OR agent LIKE 'challenger:_%');
 
 -- Backtests read a tenant's decisions by the day they were made.
-CREATE INDEX credit_decisions_by_day ON credit_decisions (tenant_id, created_at) WHERE decided_by = 'policy';
+CREATE INDEX credit_decisions_by_day ON credit_decisions (tenant_id, created_at, thread_id) WHERE decided_by = 'policy';
