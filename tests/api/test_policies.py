@@ -1,6 +1,8 @@
 """Policy documents over HTTP: two people, a day to come, nothing edited; and what decides a case from then on."""
 
+import json
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -8,7 +10,7 @@ import psycopg
 import pytest
 
 from tests.api.refusals import APPLICATION, assert_refused, post_raw, with_raw
-from tests.service import Service, follow, start_case
+from tests.service import Service, answer, follow, open_review, start_case
 from tools.rules.plain import to_plain
 from tools.rules.policies import policy_version
 from tools.rules.scorecard_2026 import SCORECARD_2026_01
@@ -180,7 +182,7 @@ def test_difference_is_told_field_by_field(owner: httpx.Client) -> None:
 def test_policy_in_force_from_today_decides_the_next_case_and_not_the_earlier(
     countersign: Service, owner: httpx.Client, other: httpx.Client
 ) -> None:
-    """With a challenger that would decline, stored beside the decision and harmless to it."""
+    """With a challenger that would decline and one that cannot decide, both stored and harmless."""
     client = countersign.client("client")
     earlier = start_case(client, APPLICATION)
     follow(client, earlier)
@@ -189,7 +191,12 @@ def test_policy_in_force_from_today_decides_the_next_case_and_not_the_earlier(
         each | {"from_points": each["from_points"] - 300 * (each["band"] == "E")} for each in strict["bands"]
     ]
     propose(owner, strict, "scorecard").raise_for_status()
-    new = document("today", TODAY, challengers=[{"name": "strict", "policy": None, "scorecard": "strict"}])
+    propose(owner, document("euro", currency="EUR")).raise_for_status()
+    challengers = [
+        {"name": "strict", "policy": None, "scorecard": "strict"},
+        {"name": "euro", "policy": "euro", "scorecard": "2026-01"},
+    ]
+    new = document("today", TODAY, challengers=challengers)
     new["prices"][0]["annual_rate_bps"] = 699
 
     approved(owner, other, new)
@@ -201,11 +208,11 @@ def test_policy_in_force_from_today_decides_the_next_case_and_not_the_earlier(
     assert after["decision"]["policy_version"] == "today"
     assert before["decision"]["outcome"] == after["decision"]["outcome"] == "approve"
     assert before["decision"]["terms"]["annual_rate_bps"] - after["decision"]["terms"]["annual_rate_bps"] == 100
-    challenged = assessments(countersign, later)["challenger:strict"]
-    assert challenged["decision"]["outcome"] == "decline"
-    assert challenged["score"]["version"] == "strict"
+    stored = assessments(countersign, later)
+    assert stored["challenger:strict"]["decision"]["outcome"] == "decline"
+    assert stored["challenger:strict"]["score"]["version"] == "strict"
+    assert stored["challenger:euro"] == {"fault": "policy euro lends EUR, not USD"}
     assert "challenger:strict" not in assessments(countersign, earlier)
-    assert "scorecard" in assessments(countersign, later)
 
 
 def test_approval_is_on_the_audit_trail_and_the_row_stays_as_it_is(
@@ -232,3 +239,69 @@ def assessments(countersign: Service, thread_id: str) -> dict[str, Any]:
     with psycopg.connect(countersign.database_url) as conn:
         rows = conn.execute("SELECT agent, assessment FROM risk_assessments WHERE thread_id = %s", (thread_id,))
         return dict(rows.fetchall())
+
+
+def run(served: Service, *command: str, key: str = "") -> tuple[int, str]:
+    """`countersign COMMAND`, with its exit code and what it said."""
+    log = served.home / f"{command[0]}.log"
+    log.unlink(missing_ok=True)
+    process = served.start(*command, COUNTERSIGN_URL=served.url, COUNTERSIGN_KEY=key, COLUMNS="300")
+    return process.wait(timeout=60), log.read_text()
+
+
+def test_command_line_takes_a_policy_from_file_to_approval(
+    countersign: Service, owner: httpx.Client, other: httpx.Client, tmp_path: Path
+) -> None:
+    file = tmp_path / "policy.json"
+    changed = document("by-hand", NEXT_YEAR + timedelta(days=60))
+    changed["referrals"]["min_accounts"] = 4
+    file.write_text(json.dumps(changed))
+    mine, theirs = owner.headers["x-api-key"], other.headers["x-api-key"]
+
+    proposed = run(countersign, "policy", "propose", str(file), "--note", "thin files lose", key=mine)
+    own = run(countersign, "policy", "approve", "by-hand", "--reason", "fine", key=mine)
+    approval = run(countersign, "policy", "approve", "by-hand", "--reason", "fine", key=theirs)
+    shown = run(countersign, "policy", "show", "by-hand", key=mine)
+    listed = run(countersign, "policy", "list", key=mine)
+    file.write_text(json.dumps(changed).replace('"min_accounts": 4', '"min_accounts": NaN'))
+    refused = run(countersign, "policy", "propose", str(file), "--note", "again", key=mine)
+
+    assert proposed[0] == 0
+    assert "referrals.min_accounts" in proposed[1]
+    assert own[0] == 1
+    assert "somebody else must" in own[1]
+    assert approval[0] == 0
+    assert "by-hand is approved by otto" in approval[1]
+    assert json.loads(shown[1]) == changed
+    assert "by-hand" in listed[1]
+    assert refused[0] == 1
+    assert "referrals.min_accounts: is NaN" in refused[1]
+
+
+def test_command_line_decides_past_cases_again(countersign: Service) -> None:
+    client, underwriter = countersign.client("client"), countersign.client("underwriter")
+    referred = start_case(client, APPLICATION | {"applicant_id": "cust_3003"})
+    follow(client, referred)
+    verdict = {"verdict": "approve", "note": "salary account since 2019"}
+    answer(underwriter, open_review(underwriter, referred), verdict).raise_for_status()
+    follow(client, referred)
+    thread_id = start_case(client, APPLICATION)
+    follow(client, thread_id)
+    version = client.get(f"/threads/{thread_id}/state").json()["values"]["decision"]["policy_version"]
+
+    replayed = run(countersign, "replay", thread_id)
+    of_two = run(countersign, "replay", referred)
+    unknown = run(countersign, "replay", "00000000-0000-0000-0000-000000000000")
+    tested = run(countersign, "policy", "backtest", "--scorecard", "2026-01")
+    nowhere = run(countersign, "policy", "backtest", "--policy", "2031-01")
+
+    assert replayed[0] == 0, replayed[1]
+    assert f"approve by policy under {version}" in replayed[1]
+    assert "agrees byte for byte" in replayed[1]
+    assert of_two[1].count("agrees byte for byte") == 2, of_two[1]
+    assert "approve by underwriter" in of_two[1]
+    assert unknown[0] == 1
+    assert tested[0] == 0, tested[1]
+    assert "0 swap-ins, 0 swap-outs" in tested[1]
+    assert "Expected loss = " in tested[1]
+    assert nowhere == (1, "countersign: no credit policy 2031-01\n")
