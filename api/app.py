@@ -35,6 +35,7 @@ from api.routes import (
     lending,
     loan_notices,
     payments,
+    policies,
     reviews,
     servicing,
     threads,
@@ -45,7 +46,8 @@ from api.settings import Settings
 from api.strict import LimitedBody
 
 OUR_ROUTES = (
-    workflows, threads, reviews, lending, loan_notices, servicing, payments, fraud, agents, bank_events, keys, webhooks,
+    workflows, threads, reviews, lending, loan_notices, servicing, payments, fraud, policies, agents, bank_events, keys,
+    webhooks,
     health,
 )  # fmt: skip
 SDK_ROUTES = (runs, sdk_threads, thread_states, run_control, assistants, store, crons, info)

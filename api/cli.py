@@ -12,6 +12,7 @@ from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, NoReturn
+from uuid import UUID
 
 import typer
 import uvicorn
@@ -165,6 +166,15 @@ def apply_for_loans(
     if file is None:
         raise InvalidInput("FILE", "is missing; `countersign apply --example` prints one that works")
     if not run_file(Settings(), Job(file, out_file, url, key)):
+        raise typer.Exit(1)
+
+
+@app.command()
+def replay(thread: Annotated[UUID, typer.Argument(help="the loan application's thread")]) -> None:
+    """Decides a case again from its stored facts and versions; ends with 0 if all comes out byte for byte."""
+    from api.commands.backtest import run_replay
+
+    if not run_replay(Settings(), thread):
         raise typer.Exit(1)
 
 

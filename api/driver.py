@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -33,6 +33,7 @@ from db.turns import Last
 from tools.bank import Bank
 from tools.context import Context
 from tools.letter_facts import Creditor
+from tools.policy_shelf import PolicyShelf
 from tools.rules.fraud_model import FraudModel
 from tools.rules.sanctions import ScreeningIndex
 
@@ -60,6 +61,7 @@ class Surroundings:
     home_tenant: str
     screening: ScreeningIndex
     fraud_model: FraudModel | None = None
+    shelf: PolicyShelf = field(default_factory=PolicyShelf)
 
 
 class Driver:
@@ -162,6 +164,7 @@ class Driver:
                 self._around.pool, self._around.served.get(name), run, thread_id, request
             ),
             fraud_model=self._around.fraud_model,
+            shelf=self._around.shelf,
         )
 
     async def _end(self, execution: Execution, ending: Ending) -> None:

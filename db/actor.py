@@ -13,6 +13,7 @@ class Role(StrEnum):
     ANALYST = "analyst"
     ADVISER = "adviser"
     AUDITOR = "auditor"
+    POLICY_OWNER = "policy_owner"
     ADMIN = "admin"
 
 

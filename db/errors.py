@@ -14,6 +14,7 @@ CountersignError
 │  └─ BankUnavailable
 ├─ BankRefused         the bank said no, and will say so again
 ├─ NeedsReconcile      the bank's word contradicts ours: a person must look
+├─ UnreadableDocument  what is stored to decide by is not what was approved, or no such document at all
 ├─ StaleRun            another worker owns this run now
 └─ SchemaMismatch      the database's schema is not this program's
 """
@@ -93,6 +94,10 @@ class BankRefused(CountersignError):
 
 
 class NeedsReconcile(CountersignError):
+    pass
+
+
+class UnreadableDocument(CountersignError):
     pass
 
 

@@ -1,33 +1,32 @@
 """A loan from application to letter.
 
-intake → (scorecard, affordability, fraud) → policy → decision → (underwriter review → underwriting)
+intake → (scorecard, affordability, fraud, challengers) → policy → decision → (underwriter review → underwriting)
 → offer → (acceptance) → (contract → cooling off) → disburse → book, or → adverse action, → withdrawal, → cancellation.
 
 Gate nodes ask and do nothing else; effects and letters have nodes of their own, after the gates.
 """
 
-from contextlib import suppress
 from datetime import timedelta
 from typing import Any, Literal, TypedDict
 
 from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime
 
-from db.errors import BankRefused, BankUnavailable, InvalidInput, NotFound
+from db.errors import BankRefused
 from graphs.workflow import Workflow
-from tools import case_records, disbursement, lending, loan_facts, loan_letters, loan_reviews
-from tools.bank import Bank
+from tools import case_records, disbursement, lending, loan_challengers, loan_facts, loan_letters, loan_reviews
 from tools.context import Context
 from tools.lending import NewDecision
-from tools.loan_request import LoanApplication, ShortApplication
+from tools.loan_request import LoanApplication
 from tools.loan_reviews import CoolingOffAnswer, OfferAnswer, UnderwriterAnswer
 from tools.review import ask
-from tools.rules import affordability, application_fraud, credit_policy, findings, policies, scorecard
+from tools.rules import affordability, application_fraud, credit_policy, findings, scorecard
 from tools.rules.findings import Findings
 from tools.rules.plain import from_plain, to_plain
 from tools.rules.reg_b import C1, reason
 
 OFFER_DAYS = 14
+RISK_AGENTS = ["scorecard_agent", "affordability_agent", "fraud_agent"]
 
 
 class State(TypedDict, total=False):
@@ -59,14 +58,16 @@ async def intake(state: State, runtime: Runtime[Context]) -> State:
 
 
 async def score(state: State, runtime: Runtime[Context]) -> State:
-    found = to_plain(scorecard.score(loan_facts.scored_file(state["application"])))
+    card = await loan_challengers.champion(runtime.context, state["application"])
+    found = to_plain(scorecard.score(loan_facts.scored_file(state["application"]), card))
     await lending.store_assessment(runtime.context, "scorecard", found["version"], found)
     return {"scorecard": found}
 
 
 async def assess_affordability(state: State, runtime: Runtime[Context]) -> State:
     """At the dearest price lent at, since the score is not known yet; the decision assesses at its own."""
-    found = to_plain(affordability.assess(loan_facts.affordability_facts(state["application"])))
+    policy = await loan_facts.policy_of(runtime.context, state["application"])
+    found = to_plain(affordability.assess(loan_facts.affordability_facts(state["application"], policy)))
     await lending.store_assessment(runtime.context, "affordability", found["version"], found)
     return {"affordability": found}
 
@@ -77,15 +78,21 @@ async def assess_fraud(state: State, runtime: Runtime[Context]) -> State:
     return {"fraud": found}
 
 
+async def challenge(state: State, runtime: Runtime[Context]) -> State:
+    """What other scorecards and policies would make of the case: stored, and read by nothing that follows."""
+    await loan_challengers.assess(runtime.context, state["application"])
+    return {}
+
+
 async def policy(state: State, runtime: Runtime[Context]) -> State:
-    facts = loan_facts.credit_facts(state)
-    return {"findings": to_plain(findings.evaluate(facts, policies.policy_in_force(facts.on)))}
+    in_force = await loan_facts.policy_of(runtime.context, state["application"])
+    return {"findings": to_plain(findings.evaluate(loan_facts.credit_facts(state), in_force))}
 
 
 async def decision(state: State, runtime: Runtime[Context]) -> State:
     facts = loan_facts.credit_facts(state)
-    found = from_plain(Findings, state["findings"])
-    decided = credit_policy.decide(facts, policies.policy_version(found.policy_version), found)
+    in_force = await loan_facts.policy_of(runtime.context, state["application"])
+    decided = credit_policy.decide(facts, in_force, from_plain(Findings, state["findings"]))
     plain = to_plain(decided)
     stored = NewDecision(decided.outcome, decided.policy_version, to_plain(facts), plain)
     await lending.store_decision(runtime.context, stored)
@@ -177,6 +184,10 @@ async def cancellation(state: State, runtime: Runtime[Context]) -> State:
     return {"outcome": "cancelled"}
 
 
+def after_intake(state: State) -> list[str]:
+    return [*RISK_AGENTS, "challenger_agent"] if state["application"]["challengers"] else list(RISK_AGENTS)
+
+
 def after_decision(state: State) -> Literal["offer", "underwriter_review", "adverse_action"]:
     outcome = state["decision"]["outcome"]
     if outcome == "refer":
@@ -208,9 +219,8 @@ def build() -> StateGraph[State, Context, State, State]:
     for name, node in NODES.items():
         graph.add_node(name, node)
     graph.add_edge(START, "intake")
-    for agent in ("scorecard_agent", "affordability_agent", "fraud_agent"):
-        graph.add_edge("intake", agent)
-    graph.add_edge(["scorecard_agent", "affordability_agent", "fraud_agent"], "policy")
+    graph.add_conditional_edges("intake", after_intake, [*RISK_AGENTS, "challenger_agent"])
+    graph.add_edge(RISK_AGENTS, "policy")
     graph.add_edge("policy", "decision")
     graph.add_conditional_edges("decision", after_decision)
     graph.add_edge("underwriter_review", "underwriting")
@@ -225,26 +235,12 @@ def build() -> StateGraph[State, Context, State, State]:
     return graph
 
 
-async def applicant_is_known(application: LoanApplication | ShortApplication, bank: Bank) -> None:
-    """Raises InvalidInput for an applicant, or an account to pay out to, that the bank does not know.
-
-    A bank that is away is not asked twice: the case is accepted, and its run waits for the bank at intake.
-    """
-    with suppress(BankUnavailable):
-        try:
-            await bank.customer(application.applicant_id)
-            if application.payout_account is not None:
-                await bank.account(application.payout_account)
-        except NotFound as exc:
-            field = "applicant_id" if exc.record == "customer" else "payout_account"
-            raise InvalidInput(field, f"the bank knows no {exc.record} {exc.record_id}") from exc
-
-
 NODES = {
     "intake": intake,
     "scorecard_agent": score,
     "affordability_agent": assess_affordability,
     "fraud_agent": assess_fraud,
+    "challenger_agent": challenge,
     "policy": policy,
     "decision": decision,
     "underwriter_review": underwriter_review,
@@ -288,6 +284,7 @@ WORKFLOW = Workflow(
         "scorecard_agent": "scorecard-agent",
         "affordability_agent": "affordability-agent",
         "fraud_agent": "fraud-agent",
+        "challenger_agent": "challenger-agent",
         "policy": "policy-agent",
         "decision": "policy-agent",
         "underwriting": "policy-agent",
@@ -295,5 +292,5 @@ WORKFLOW = Workflow(
         "book": "settlement-agent",
     },
     shown=SHOWN,
-    check=applicant_is_known,
+    check=loan_facts.applicant_is_known,
 )

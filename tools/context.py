@@ -1,7 +1,7 @@
 """What every node is handed as `runtime.context`: on whose behalf it works, and with what."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -14,6 +14,7 @@ from db.journal import Fence
 from db.pool import Pool
 from tools.bank import Bank
 from tools.letter_facts import Creditor
+from tools.policy_shelf import PolicyShelf
 from tools.rules.fraud_model import FraudModel
 from tools.rules.sanctions import ScreeningIndex
 
@@ -45,6 +46,7 @@ class Context:
     start: Start = starts_nothing
     home_tenant: str = ""
     fraud_model: FraudModel | None = None
+    shelf: PolicyShelf = field(default_factory=PolicyShelf)
 
     def deed(self, action: str, record: Mapping[str, Any], person: str = SYSTEM) -> Deed:
         """What this run puts on the audit chain."""

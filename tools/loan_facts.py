@@ -1,22 +1,25 @@
 """From a validated request and the bank's records to the facts that the rules of lending judge."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 
+from db.errors import BankUnavailable, InvalidInput, NotFound
 from tools import lending
+from tools.bank import Bank
 from tools.bank_records import Account, CreditFile, Customer
 from tools.context import Context
 from tools.lending import NewApplication
-from tools.loan_request import Employment, Housing, ShortApplication
+from tools.loan_request import Employment, Housing, LoanApplication, ShortApplication
 from tools.rules.affordability import AffordabilityFacts, Means, Obligation, means_of
 from tools.rules.application_fraud import FraudAssessment, FraudFacts
 from tools.rules.dates import add_months, whole_months_between
 from tools.rules.findings import CreditFacts
 from tools.rules.money import to_minor
 from tools.rules.plain import from_plain, to_plain
-from tools.rules.policies import policy_in_force
+from tools.rules.policy_document import Policy
 from tools.rules.pricing import LoanRequest, dearest
 from tools.rules.pricing import affordability_facts as facts_at
 from tools.rules.scorecard import Score, ScorecardFacts
@@ -24,8 +27,24 @@ from tools.rules.scorecard import Score, ScorecardFacts
 VELOCITY_DAYS = 30
 
 
+async def applicant_is_known(application: LoanApplication | ShortApplication, bank: Bank) -> None:
+    """Raises InvalidInput for an applicant, or an account to pay out to, that the bank does not know.
+
+    A bank that is away is not asked twice: the case is accepted, and its run waits for the bank at intake.
+    """
+    with suppress(BankUnavailable):
+        try:
+            await bank.customer(application.applicant_id)
+            if application.payout_account is not None:
+                await bank.account(application.payout_account)
+        except NotFound as exc:
+            field = "applicant_id" if exc.record == "customer" else "payout_account"
+            raise InvalidInput(field, f"the bank knows no {exc.record} {exc.record_id}") from exc
+
+
 async def complete(context: Context, request: Mapping[str, Any]) -> dict[str, Any]:
-    """The application in minor units, with the bank's records of the applicant, and stored.
+    """The application in minor units, with the bank's records of the applicant, and stored; and the policy in force,
+    which decides it whatever comes into force while it is under way.
 
     What the applicant states counts before what the file says. Raises NotFound and BankUnavailable.
     """
@@ -45,6 +64,7 @@ async def complete(context: Context, request: Mapping[str, Any]) -> dict[str, An
     )
     async with context.pool.connection() as conn:
         number = await lending.store_application(conn, context.tenant_id, new)
+        policy = await context.shelf.in_force(conn, context.tenant_id, now.date())
     since = now - timedelta(days=VELOCITY_DAYS)
     return {
         "application_id": number,
@@ -57,6 +77,8 @@ async def complete(context: Context, request: Mapping[str, Any]) -> dict[str, An
         "income_monthly_minor": new.income_monthly_minor,
         "purpose": asked.purpose,
         "applied_on": now.date().isoformat(),
+        "policy_version": policy.version,
+        "challengers": [each.name for each in policy.challengers],
         "applicant": _applicant(applicant),
         "customer_months": whole_months_between(applicant.customer_since, now.date()),
         "payout_account": account.account_id,
@@ -72,9 +94,13 @@ def scored_file(application: Mapping[str, Any]) -> ScorecardFacts:
     return from_plain(ScorecardFacts, application["file"]) if application["file"] else ScorecardFacts()
 
 
-def affordability_facts(application: Mapping[str, Any]) -> AffordabilityFacts:
-    """The loan as requested, at the dearest price of the policy in force."""
-    policy = policy_in_force(date.fromisoformat(application["applied_on"]))
+async def policy_of(context: Context, application: Mapping[str, Any]) -> Policy:
+    """The policy that was in force when the case was taken in."""
+    return await context.shelf.policy(context.pool, context.tenant_id, application["policy_version"])
+
+
+def affordability_facts(application: Mapping[str, Any], policy: Policy) -> AffordabilityFacts:
+    """The loan as requested, at the dearest price of the policy."""
     return facts_at(policy, dearest(policy), _means(application), _loan_request(application))
 
 
@@ -97,15 +123,19 @@ def fraud_facts(application: Mapping[str, Any]) -> FraudFacts:
 
 def credit_facts(state: Mapping[str, Any]) -> CreditFacts:
     """All that the credit decision rests on, once the three risk agents have spoken."""
-    application = state["application"]
+    score = from_plain(Score, state["scorecard"])
+    return judged(state["application"], score, from_plain(FraudAssessment, state["fraud"]))
+
+
+def judged(application: Mapping[str, Any], score: Score, fraud: FraudAssessment) -> CreditFacts:
     return CreditFacts(
         on=date.fromisoformat(application["applied_on"]),
         purpose=application["purpose"],
         request=_loan_request(application),
         means=_means(application),
         file=scored_file(application) if application["file"] else None,
-        score=from_plain(Score, state["scorecard"]),
-        fraud=from_plain(FraudAssessment, state["fraud"]),
+        score=score,
+        fraud=fraud,
     )
 
 

@@ -1,154 +1,129 @@
-"""`countersign policy backtest`: stored applications decided again, compared by segment; the database is only read."""
+"""`countersign policy backtest` and `countersign replay`: past decisions, decided again and left as they are."""
 
 import asyncio
-import csv
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
+from uuid import UUID
 
 from rich.console import Console
-from rich.table import Table
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn
 
 from api import launcher
+from api.commands.backtest_report import report
+from api.commands.policy_words import read_document
 from api.settings import Settings
-from db.errors import CountersignError, InvalidInput
+from db.errors import InvalidInput
 from db.migrate import check_schema
-from db.pool import open_pool
-from tools.loan_backtest import StoredDecision, stored_decisions
-from tools.rules.backtest import SEGMENTS, UNIT_BPS, Compared, Redecided, compared, redecide
-from tools.rules.policies import policy_in_force, policy_version
+from db.pool import Pool, open_pool
+from tools import past_decisions
+from tools.past_decisions import PastDecision, Span
+from tools.policy_shelf import PolicyShelf
+from tools.rules.backtest import Assumptions, Backtest, redecided
+from tools.rules.credit_policy import Decision
+from tools.rules.findings import CreditFacts
+from tools.rules.plain import from_plain
 from tools.rules.policy_document import Policy
-from tools.rules.scorecard_2026 import SCORECARD_2026_01
-from tools.rules.scorecard_document import BANDS, Scorecard
-from tools.rules.scorecard_json import TrainedScorecard, bad_bps, load
+from tools.rules.policy_forms import read_policy, read_scorecard
+from tools.rules.scorecard_document import Scorecard
 
-PERCENT = 100
-HEADER = ("thread_id", "segment", "outcome_before", "outcome_after", "principal_before_minor", "principal_after_minor")
+LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class Wanted:
+    """Policy and scorecard by version or file; None: as each case was decided. `until` is the last day."""
+
     policy: str | None
-    card_file: Path | None
-    by: str
-    bad_rates: str | None
-    loss_percent: int
-    out_file: Path | None
+    scorecard: str | None
+    since: date | None
+    until: date | None
+    assumptions: Assumptions
 
 
-def run_backtest(settings: Settings, job: Job) -> None:
-    """Raises InvalidInput for a policy, card or rate that cannot be used, CountersignError for a stored case."""
-    if job.by not in SEGMENTS:
-        raise InvalidInput("--by", f"must be {', '.join(SEGMENTS)}, not {job.by!r:.40}")
-    policy, trained = _policy(job.policy), _trained(job.card_file)
-    card = trained.card if trained else SCORECARD_2026_01
-    loss_bps = _loss_bps(job, trained)
-    stored = _stored(settings)
-    if not stored:
-        raise CountersignError("no application was decided yet")
-    cases = _redecided(stored, policy, card)
-    _print(policy, card, job, compared(cases, SEGMENTS[job.by], loss_bps))
-    if job.out_file is not None:
-        _write(job.out_file, job.by, zip(stored, cases, strict=True))
-
-
-def _policy(version: str | None) -> Policy:
-    try:
-        return policy_in_force(datetime.now(UTC).date()) if version is None else policy_version(version)
-    except ValueError as exc:
-        raise InvalidInput("--policy", str(exc)) from exc
-
-
-def _trained(file: Path | None) -> TrainedScorecard | None:
-    if file is None:
-        return None
-    try:
-        return load(file.read_text(encoding="utf-8"))
-    except OSError as exc:
-        raise InvalidInput("--card", f"{file}: {exc.strerror}") from exc
-    except ValueError as exc:
-        raise InvalidInput("--card", f"{file}: {exc}") from exc
-
-
-def _loss_bps(job: Job, trained: TrainedScorecard | None) -> Callable[[Redecided], int] | None:
-    """By the band's stated rate, else by the card's own odds; None if neither is known."""
-    if job.bad_rates is not None:
-        rates = _rates(job.bad_rates)
-        return lambda case: round(rates[case.band] * job.loss_percent / PERCENT)
-    if trained is not None:
-        scale = trained.document.scale
-        return lambda case: round(bad_bps(case.points, scale) * job.loss_percent / PERCENT)
-    return None
-
-
-def _rates(said: str) -> dict[str, int]:
-    rates = {}
-    for each in said.split(","):
-        band, _, percent = each.partition("=")
-        try:
-            rates[band.strip()] = int(Decimal(percent) * PERCENT)
-        except (InvalidOperation, ValueError) as exc:
-            raise InvalidInput("--bad-rates", f"{each!r:.40} is no BAND=PERCENT") from exc
-    if set(rates) != set(BANDS) or not all(0 <= rate <= UNIT_BPS for rate in rates.values()):
-        raise InvalidInput("--bad-rates", f"must state a percentage for each of {', '.join(BANDS)}")
-    return rates
-
-
-def _stored(settings: Settings) -> list[StoredDecision]:
-    async def read(url: str) -> list[StoredDecision]:
-        async with open_pool(url, max_size=1) as pool, pool.connection() as conn:
-            return await stored_decisions(conn, settings.tenant)
-
+def run_backtest(settings: Settings, wanted: Wanted) -> Backtest:
+    """Raises InvalidInput for a file that is no such document, NotFound for a version there is none of."""
+    span = Span(settings.tenant, _midnight(wanted.since) or LONG_AGO, _after(wanted.until or datetime.now(UTC).date()))
+    if span.since >= span.until:
+        raise InvalidInput("--since", "is after --until, or in the future")
     with launcher.database(settings) as url:
         check_schema(url)
-        try:
-            return asyncio.run(read(url))
-        except ValueError as exc:
-            raise CountersignError(str(exc)) from exc
+        found = asyncio.run(_backtest(url, span, wanted))
+    report(Console(), found, wanted.policy or "each case's own", wanted.scorecard or "as stored")
+    return found
 
 
-def _redecided(stored: Iterable[StoredDecision], policy: Policy, card: Scorecard) -> list[Redecided]:
-    try:
-        return [redecide(each.facts, each.decision, policy, card) for each in stored]
-    except ValueError as exc:
-        raise InvalidInput("--card", f"does not fit the stored applications: {exc}") from exc
-
-
-def _print(policy: Policy, card: Scorecard, job: Job, rows: list[Compared]) -> None:
+def run_replay(settings: Settings, thread_id: UUID) -> bool:
+    """Whether every decision of the case comes out again as it is stored. Raises NotFound."""
+    with launcher.database(settings) as url:
+        check_schema(url)
+        found = asyncio.run(_replay(url, settings.tenant, thread_id))
     console = Console()
-    console.print(f"{rows[-1].applications:,} applications under policy {policy.version}, scorecard {card.version}")
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
-    headings = (job.by, "applications", "lent", "→", "referred", "→", "swapped in", "out", "expected loss", "→")
-    for number, heading in enumerate(headings):
-        table.add_column(heading, justify="right" if number else "left", no_wrap=True)
-    for row in rows:
-        lent = (_share(row.lent_before, row), _share(row.lent_after, row))
-        referred = (_share(row.referred_before, row), _share(row.referred_after, row))
-        lost = (_amount(row.loss_before_minor), _amount(row.loss_after_minor))
-        swaps = (str(row.swapped_in), str(row.swapped_out))
-        table.add_row(row.segment, str(row.applications), *lent, *referred, *swaps, *lost)
-    console.print(table)
+    for past, faults in found:
+        told = "; ".join(faults) or "agrees byte for byte"
+        line = f"{past.outcome} by {past.decided_by} under {past.policy_version}, {past.created_at:%Y-%m-%d}: {told}"
+        console.print(line, style="red" if faults else "green", highlight=False, markup=False)
+    return not any(faults for _, faults in found)
 
 
-def _share(count: int, row: Compared) -> str:
-    return f"{count * PERCENT / row.applications:.1f} %"
+async def _replay(database_url: str, tenant: str, thread_id: UUID) -> list[tuple[PastDecision, list[str]]]:
+    shelf = PolicyShelf()
+    async with open_pool(database_url, max_size=1) as pool:
+        found = await past_decisions.of_thread(pool, tenant, thread_id)
+        return [(past, await past_decisions.faults_of(pool, shelf, tenant, past)) for past in found]
 
 
-def _amount(minor: int | None) -> str:
-    return "–" if minor is None else f"{minor // PERCENT:,}.{minor % PERCENT:02}"
+async def _backtest(database_url: str, span: Span, wanted: Wanted) -> Backtest:
+    found, shelf = Backtest(wanted.assumptions), PolicyShelf()
+    columns = (BarColumn(30), MofNCompleteColumn(), TimeElapsedColumn())
+    console = Console(stderr=True)
+    async with open_pool(database_url, max_size=2) as pool:
+        policy = await _policy(pool, shelf, span.tenant_id, wanted.policy)
+        card = await _scorecard(pool, shelf, span.tenant_id, wanted.scorecard)
+        with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+            bar = progress.add_task("", total=await past_decisions.count(pool, span))
+            async for past in past_decisions.by_policy(pool, span):
+                by = policy or await shelf.policy(pool, span.tenant_id, past.policy_version)
+                _add(found, past, by, card)
+                progress.advance(bar)
+    return found
 
 
-def _write(file: Path, by: str, cases: Iterable[tuple[StoredDecision, Redecided]]) -> None:
+def _add(found: Backtest, past: PastDecision, policy: Policy, card: Scorecard | None) -> None:
+    facts, before = from_plain(CreditFacts, past.facts), from_plain(Decision, past.decision)
     try:
-        with file.open("w", encoding="utf-8", newline="") as opened:
-            writer = csv.writer(opened, lineterminator="\n")
-            writer.writerow(HEADER)
-            for stored, case in cases:
-                terms = (case.before.terms, case.after.terms)
-                principals = [each.principal_minor if each else "" for each in terms]
-                outcomes = (case.before.outcome, case.after.outcome)
-                writer.writerow((stored.thread_id, SEGMENTS[by](case.facts), *outcomes, *principals))
-    except OSError as exc:
-        raise InvalidInput("--out", f"{file} cannot be written: {exc.strerror}") from exc
+        after = redecided(facts, policy, card)
+    except ValueError as exc:
+        found.failed.append((str(past.thread_id), str(exc)))
+        return
+    found.add(str(past.thread_id), facts, before, after)
+
+
+async def _policy(pool: Pool, shelf: PolicyShelf, tenant: str, named: str | None) -> Policy | None:
+    if named is None or not _is_file(named):
+        return None if named is None else await shelf.policy(pool, tenant, named)
+    try:
+        return read_policy(read_document(Path(named)))
+    except ValueError as exc:
+        raise InvalidInput(named, str(exc)) from exc
+
+
+async def _scorecard(pool: Pool, shelf: PolicyShelf, tenant: str, named: str | None) -> Scorecard | None:
+    if named is None or not _is_file(named):
+        return None if named is None else await shelf.scorecard(pool, tenant, named)
+    try:
+        return read_scorecard(read_document(Path(named)))
+    except ValueError as exc:
+        raise InvalidInput(named, str(exc)) from exc
+
+
+def _is_file(named: str) -> bool:
+    return named.endswith(".json") or "/" in named
+
+
+def _midnight(day: date | None) -> datetime | None:
+    return None if day is None else datetime.combine(day, time.min, tzinfo=UTC)
+
+
+def _after(day: date) -> datetime:
+    return datetime.combine(day + timedelta(days=1), time.min, tzinfo=UTC)

@@ -1,31 +1,131 @@
-"""`countersign policy`: what another policy or scorecard would have decided."""
+"""`countersign policy`: the documents that decide: listed, proposed, compared, approved, tried on past decisions."""
 
+from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
 import typer
 
-policy_app = typer.Typer(no_args_is_help=True, help="Credit policies.")
+from api.commands.client import Client
+from api.settings import Settings
+from db.errors import InvalidInput
+from tools.rules.backtest import Assumptions
+from tools.rules.policy_forms import Kind
+
+policy_app = typer.Typer(no_args_is_help=True, help="Policy documents: what decides, and from when.")
+
+Url = Annotated[str, typer.Option(envvar="COUNTERSIGN_URL", help="the server to ask")]
+Key = Annotated[str, typer.Option(envvar="COUNTERSIGN_KEY", help="API key for --url", show_envvar=True)]
+OfKind = Annotated[Kind, typer.Option("--kind", help="what kind of document")]
+Version = Annotated[str, typer.Argument(help="the document's version")]
+Why = Annotated[str, typer.Option("--reason", help="why, for the file")]
+Day = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"])]
+STANDARD = Assumptions()
 
 
-@policy_app.callback()
-def policies() -> None:
-    """Credit policies."""
+@policy_app.command(name="list")
+def list_documents(url: Url, key: Key) -> None:
+    """Every version with its status; the one in force is marked."""
+    from api.commands.policy_words import show_list
+
+    with Client(url, key) as client:
+        show_list(client.get("/policies"))
+
+
+@policy_app.command(name="show")
+def show_document(version: Version, url: Url, key: Key, kind: OfKind = "credit_policy") -> None:
+    """Prints a version as JSON: what `propose` takes, to begin with."""
+    from api.commands.policy_words import written
+
+    with Client(url, key) as client:
+        print(written(client.get(f"/policies/{kind}/{version}")["document"]))
+
+
+@policy_app.command(name="diff")
+def diff_document(
+    version: Version,
+    url: Url,
+    key: Key,
+    against: Annotated[str | None, typer.Option(help="default: the version in force")] = None,
+    kind: OfKind = "credit_policy",
+) -> None:
+    """What a version changes, field by field."""
+    from api.commands.policy_words import show_difference
+
+    with Client(url, key) as client:
+        query = "" if against is None else f"?against={against}"
+        show_difference(client.get(f"/policies/{kind}/{version}/diff{query}"))
+
+
+@policy_app.command(name="propose")
+def propose_document(
+    file: Annotated[Path, typer.Argument(help="JSON; `show` prints one to begin with")],
+    url: Url,
+    key: Key,
+    why: Annotated[str, typer.Option("--note", help="why, for who approves it")],
+    kind: OfKind = "credit_policy",
+) -> None:
+    """Proposes a document for somebody else to approve, and shows what it changes."""
+    from api.commands.policy_words import read_document, show_difference
+
+    document = read_document(file)
+    with Client(url, key) as client:
+        made = client.post(f"/policies/{kind}", {"document": document, "note": why})
+        print(f"{kind} {made['version']} is proposed; SHA-256 {made['sha256']}")
+        show_difference(client.get(f"/policies/{kind}/{made['version']}/diff"))
+
+
+@policy_app.command(name="approve")
+def approve_document(version: Version, url: Url, key: Key, why: Why, kind: OfKind = "credit_policy") -> None:
+    """Shows what a proposed version changes, and approves exactly that."""
+    _decide(version, "approve", (url, key), why, kind)
+
+
+@policy_app.command(name="reject")
+def reject_document(version: Version, url: Url, key: Key, why: Why, kind: OfKind = "credit_policy") -> None:
+    """Rejects a version that somebody else proposed."""
+    _decide(version, "reject", (url, key), why, kind)
+
+
+@policy_app.command(name="withdraw")
+def withdraw_document(version: Version, url: Url, key: Key, why: Why, kind: OfKind = "credit_policy") -> None:
+    """Takes back a proposal of one's own."""
+    _decide(version, "withdraw", (url, key), why, kind)
 
 
 @policy_app.command(name="backtest")
-def backtest(
-    policy: Annotated[str | None, typer.Option(help="version; default: of the policy in force today")] = None,
-    card_file: Annotated[Path | None, typer.Option("--card", help="scorecard document; default: 2026-01")] = None,
-    by: Annotated[str, typer.Option(help="segments: band, employment, housing, purpose or term")] = "band",
-    bad_rates: Annotated[
-        str | None, typer.Option("--bad-rates", help="percent going bad by band, as A=1,B=2.5,…; a card knows its own")
+def backtest_policy(
+    policy: Annotated[str | None, typer.Option(help="a version or a JSON file; default: each case's own")] = None,
+    scorecard: Annotated[str | None, typer.Option(help="a version or a JSON file; default: scores as stored")] = None,
+    since: Day = None,
+    until: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="the last day; default: today (UTC)")
     ] = None,
-    loss_percent: Annotated[int, typer.Option("--loss", min=1, max=100, help="percent lost of a loan gone bad")] = 60,
-    out_file: Annotated[Path | None, typer.Option("--out", help="CSV of every application")] = None,
+    pdo: Annotated[int, typer.Option(min=1, max=1000, help="points that double the odds")] = STANDARD.pdo,
+    points: Annotated[int, typer.Option(help="the score that has --odds")] = STANDARD.points,
+    odds: Annotated[int, typer.Option(min=1, max=10_000, help="good loans to one bad at --points")] = STANDARD.odds,
+    lgd_bps: Annotated[int, typer.Option("--lgd-bps", min=0, max=10_000, help="lost of a bad loan")] = STANDARD.lgd_bps,
 ) -> None:
-    """Decides all stored applications again and compares; changes nothing."""
-    from api.commands.backtest import Job, run_backtest
-    from api.settings import Settings
+    """Decides all stored applications again under another policy or scorecard: swaps, segments, expected loss.
 
-    run_backtest(Settings(), Job(policy, card_file, by, bad_rates, loss_percent, out_file))
+    Changes nothing. Reads the database itself, as `countersign keys` does.
+    """
+    from api.commands.backtest import Wanted, run_backtest
+
+    if policy is None and scorecard is None:
+        raise InvalidInput("--policy", "is needed, or --scorecard: what else would decide?")
+    days = (since.date() if since else None, until.date() if until else None)
+    run_backtest(Settings(), Wanted(policy, scorecard, *days, Assumptions(pdo, points, odds, lgd_bps)))
+
+
+def _decide(
+    version: str, verdict: Literal["approve", "reject", "withdraw"], server: tuple[str, str], why: str, kind: Kind
+) -> None:
+    from api.commands.policy_words import show_difference
+
+    with Client(*server) as client:
+        seen: dict[str, Any] = client.get(f"/policies/{kind}/{version}/diff")
+        show_difference(seen)
+        body = {"sha256": seen["sha256"], "reason": why}
+        made = client.post(f"/policies/{kind}/{version}/{verdict}", body)
+        print(f"{kind} {version} is {made['status']} by {made['decided_by']}")

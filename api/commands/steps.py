@@ -140,6 +140,7 @@ _STEPS: dict[str, Callable[[Found], list[str]]] = {
     "scorecard_agent": _scorecard,
     "affordability_agent": _affordability,
     "fraud_agent": lambda found: [fraud_line(found["fraud"])],
+    "challenger_agent": lambda found: ["stored beside the decision, no part of it"],
     "policy": _policy,
     "decision": _decision,
     "underwriter_review": lambda found: ["answered"],

@@ -26,9 +26,10 @@ from db.actor import Actor
 from db.audit import Deed
 from db.errors import Conflict, NotFound
 from db.runs import NewRun
-from graphs.loan_origination import WORKFLOW, applicant_is_known
+from graphs.loan_origination import WORKFLOW
 from tools import lending
 from tools.lending import LoanCase, NewApplication
+from tools.loan_facts import applicant_is_known
 from tools.loan_request import ShortApplication
 from tools.rules.money import from_minor, to_minor
 

@@ -1,102 +1,142 @@
-"""Stored applications decided again under another policy or scorecard: who comes in, who goes out, at what loss."""
+"""What another policy or scorecard would have made of decisions that were made: swaps, segments, expected loss."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
 
-from tools.rules.credit_policy import Decision, decide
+from tools.rules import credit_policy, scorecard
+from tools.rules.credit_policy import Decision
 from tools.rules.findings import CreditFacts
+from tools.rules.money import from_minor
 from tools.rules.policy_document import Policy
-from tools.rules.scorecard import ScorecardFacts, score
-from tools.rules.scorecard_document import Band, Scorecard
+from tools.rules.scorecard_document import Scorecard
 
+OFFERED = ("approve", "counter_offer")
+"""Outcomes that lend without a person; a referral is neither offered nor declined."""
+AMOUNT_EDGES = (2_500, 5_000, 10_000, 20_000)
+TERM_EDGES_MONTHS = (12, 24, 36, 48, 60)
 UNIT_BPS = 10_000
-LENT = ("approve", "counter_offer")
-
-Segment = Callable[[CreditFacts], str]
-
-SEGMENTS: Mapping[str, Segment] = {
-    "band": lambda facts: facts.score.band,
-    "employment": lambda facts: (facts.file and facts.file.employment_status) or "unknown",
-    "housing": lambda facts: (facts.file and facts.file.housing_status) or "unknown",
-    "purpose": lambda facts: facts.purpose or "unknown",
-    "term": lambda facts: f"{facts.request.term_months} months",
-}
-"""As the application was when it was first decided: `band` is that of the stored score."""
 
 
 @dataclass(frozen=True, slots=True)
-class Redecided:
-    """`after`, `points` and `band` are under the other policy and card; `before` is what was decided."""
+class Assumptions:
+    """At `points` there are `odds` good to one bad, doubled by every `pdo` points more; of what a bad loan was
+    granted, `lgd_bps` are lost."""
 
-    facts: CreditFacts
-    before: Decision
-    after: Decision
-    points: int
-    band: Band
+    pdo: int = 50
+    points: int = 650
+    odds: int = 15
+    lgd_bps: int = 6_500
+
+    def bad_bps(self, points: int) -> int:
+        """The probability that a loan with this score goes bad, in whole bps, 1 to 9,999."""
+        doublings = max(-50.0, min(50.0, (points - self.points) / self.pdo))
+        return max(1, min(UNIT_BPS - 1, round(UNIT_BPS / (1 + self.odds * 2**doublings))))
 
 
-LossBps = Callable[[Redecided], int]
+@dataclass(slots=True)
+class Side:
+    """What one policy offered: how many loans, of how much, and with what loss expected of them.
 
-
-@dataclass(frozen=True, slots=True)
-class Compared:
-    """Counts of applications; `swapped_in` were not lent to and now would be, `swapped_out` the other way about.
-
-    Referred ones are lent to neither before nor after: a person decides them. Losses in minor units, None where no
-    chance of going bad is known.
+    Expected loss = Σ probability of going bad × loss given that × principal. The principal stands for what is owed
+    when it goes bad, which is never more; interest, fees and time are left out. `loss` is in bps² of minor units.
     """
 
-    segment: str
-    applications: int
-    lent_before: int
-    lent_after: int
-    referred_before: int
-    referred_after: int
-    swapped_in: int
-    swapped_out: int
-    loss_before_minor: int | None
-    loss_after_minor: int | None
+    offered: int = 0
+    principal_minor: int = 0
+    loss: int = 0
+
+    def add(self, principal_minor: int, bad_bps: int, lgd_bps: int) -> None:
+        self.offered += 1
+        self.principal_minor += principal_minor
+        self.loss += principal_minor * bad_bps * lgd_bps
+
+    @property
+    def loss_minor(self) -> int:
+        """Rounded up to the minor unit."""
+        return -(-self.loss // UNIT_BPS**2)
 
 
-def redecide(facts: CreditFacts, before: Decision, policy: Policy, card: Scorecard) -> Redecided:
-    """Everything else about the application stays as it was. ValueError if the card asks for what is not stored."""
-    scored = score(facts.file or ScorecardFacts(), card)
-    return Redecided(facts, before, decide(replace(facts, score=scored), policy), scored.points, scored.band)
+@dataclass(slots=True)
+class Segment:
+    cases: int = 0
+    before: int = 0
+    after: int = 0
 
 
-def compared(
-    cases: Sequence[Redecided], segment: Segment, loss_bps: Callable[[Redecided], int] | None
-) -> list[Compared]:
-    """By segment in its order, and all of them last. `loss_bps` is the expected loss on what is lent in a case; the
-    same before and after, so that only who is lent to, and how much, differs."""
-    by_segment: dict[str, list[Redecided]] = {}
-    for case in cases:
-        by_segment.setdefault(segment(case.facts), []).append(case)
-    return [*(_of(name, by_segment[name], loss_bps) for name in sorted(by_segment)), _of("all", cases, loss_bps)]
+@dataclass(frozen=True, slots=True)
+class Swap:
+    """A case that only one of the two offers a loan to."""
+
+    case: str
+    band: str
+    amount_minor: int
+    before: str
+    after: str
 
 
-def _of(name: str, cases: Sequence[Redecided], loss_bps: LossBps | None) -> Compared:
-    swaps = [(each.before.outcome in LENT, each.after.outcome in LENT) for each in cases]
-    lost = loss_bps and [loss_bps(each) for each in cases]
-    return Compared(
-        segment=name,
-        applications=len(cases),
-        lent_before=sum(before for before, _ in swaps),
-        lent_after=sum(after for _, after in swaps),
-        referred_before=sum(each.before.outcome == "refer" for each in cases),
-        referred_after=sum(each.after.outcome == "refer" for each in cases),
-        swapped_in=swaps.count((False, True)),
-        swapped_out=swaps.count((True, False)),
-        loss_before_minor=_lost([each.before for each in cases], lost) if lost is not None else None,
-        loss_after_minor=_lost([each.after for each in cases], lost) if lost is not None else None,
-    )
+@dataclass(slots=True)
+class Backtest:
+    """The sum over all cases, `identical` those in which no more than versions differ; sides by currency.
+
+    Segments are of the case: its band as it was scored then. `failed` are cases that the other policy or scorecard
+    cannot judge, with why; they count nowhere else.
+    """
+
+    assumptions: Assumptions
+    cases: int = 0
+    identical: int = 0
+    moves: Counter[tuple[str, str]] = field(default_factory=Counter)
+    swap_ins: list[Swap] = field(default_factory=list)
+    swap_outs: list[Swap] = field(default_factory=list)
+    segments: dict[tuple[str, str], Segment] = field(default_factory=dict)
+    before: dict[str, Side] = field(default_factory=dict)
+    after: dict[str, Side] = field(default_factory=dict)
+    failed: list[tuple[str, str]] = field(default_factory=list)
+
+    def add(self, case: str, facts: CreditFacts, before: Decision, after: Decision) -> None:
+        """`facts` are those of the earlier decision. One borrower has one probability of default on both sides, that
+        of the score they had: else a lenient scorecard would look safe by its own word."""
+        self.cases += 1
+        policy, card = before.policy_version, before.scorecard_version
+        self.identical += before == replace(after, policy_version=policy, scorecard_version=card)
+        self.moves[before.outcome, after.outcome] += 1
+        was, would = before.outcome in OFFERED, after.outcome in OFFERED
+        if was != would:
+            amount = facts.request.principal_minor
+            swap = Swap(case, facts.score.band, amount, before.outcome, after.outcome)
+            (self.swap_ins if would else self.swap_outs).append(swap)
+        for name in _segments(facts):
+            segment = self.segments.setdefault(name, Segment())
+            segment.cases += 1
+            segment.before += was
+            segment.after += would
+        bad_bps = self.assumptions.bad_bps(facts.score.points)
+        for side, decision in ((self.before, before), (self.after, after)):
+            if decision.outcome in OFFERED and decision.terms is not None:
+                of_currency = side.setdefault(decision.terms.currency, Side())
+                of_currency.add(decision.terms.principal_minor, bad_bps, self.assumptions.lgd_bps)
 
 
-def _lost(decisions: Sequence[Decision], loss_bps: Sequence[int]) -> int:
-    """Rounded half up, once for the sum."""
-    total = sum(
-        decision.terms.principal_minor * bps
-        for decision, bps in zip(decisions, loss_bps, strict=True)
-        if decision.outcome in LENT and decision.terms is not None
-    )
-    return (total + UNIT_BPS // 2) // UNIT_BPS
+def redecided(facts: CreditFacts, policy: Policy, card: Scorecard | None) -> Decision:
+    """On the same facts, scored anew if there is a card. ValueError where policy or card cannot judge the case."""
+    if card is None:
+        return credit_policy.decide(facts, policy)
+    score = scorecard.score(facts.file or scorecard.ScorecardFacts(), card)
+    return credit_policy.decide(replace(facts, score=score), policy)
+
+
+def _segments(facts: CreditFacts) -> list[tuple[str, str]]:
+    amount = from_minor(facts.request.principal_minor, facts.request.currency)
+    return [
+        ("band", facts.score.band),
+        ("amount", _range(amount, AMOUNT_EDGES)),
+        ("term in months", _range(facts.request.term_months, TERM_EDGES_MONTHS)),
+        ("purpose", facts.purpose or "not stated"),
+        ("fraud", facts.fraud.verdict),
+    ]
+
+
+def _range(value: Decimal | int, edges: tuple[int, ...]) -> str:
+    most = next((edge for edge in edges if value <= edge), None)
+    return f"up to {most:,}" if most is not None else f"above {edges[-1]:,}"

@@ -1,7 +1,7 @@
 """Rules' dataclasses to JSON-plain values and back, strictly: nothing is guessed, dropped or converted silently."""
 
 from collections.abc import Callable
-from dataclasses import fields, is_dataclass
+from dataclasses import MISSING, fields, is_dataclass
 from datetime import date
 from functools import cache
 from types import NoneType, UnionType
@@ -29,13 +29,32 @@ def to_plain(value: Any) -> Any:
 def from_plain(kind: type[T], plain: Any) -> T:
     """The dataclass `kind` from what to_plain (or dataclasses.asdict) made of it.
 
-    ValueError names the path of a missing or unknown field or a value of another type; floats are never accepted.
+    Misfit names the path of a missing or unknown field, of a value of another type (floats are never accepted), and of
+    what the dataclass itself refuses.
     """
     try:
         value: T = _reader(kind)(plain)  # type: ignore[arg-type]  # classes are hashable
     except _MisfitError as misfit:
-        raise ValueError(f"{kind.__name__}{misfit.path}: {misfit.fault}") from misfit
+        raise Misfit(kind.__name__, misfit.path.removeprefix("."), misfit.fault) from misfit
     return value
+
+
+class Misfit(ValueError):
+    """What `from_plain` cannot read: `path` is `prices[2].fee_bps`, empty for the whole."""
+
+    def __init__(self, kind: str, path: str, fault: str) -> None:
+        super().__init__(f"{kind}{'.' if path and path[0] != '[' else ''}{path}: {fault}")
+        self.path = path
+        self.fault = fault
+
+
+class OutOfRange(ValueError):
+    """Raised by a dataclass that is made of a field's value that it may not have."""
+
+    def __init__(self, field: str, fault: str) -> None:
+        super().__init__(f"{field}: {fault}")
+        self.field = field
+        self.fault = fault
 
 
 class _MisfitError(Exception):
@@ -120,6 +139,7 @@ def _read_tuple(item: Reader) -> Reader:
 def _read_dataclass(kind: type) -> Reader:
     hints = get_type_hints(kind)
     readers = {name: _reader(hints[name]) for name in _field_names(kind)}
+    required = [f.name for f in fields(kind) if f.default is MISSING and f.default_factory is MISSING]
 
     def read(plain: Any) -> Any:
         if not isinstance(plain, dict):
@@ -132,9 +152,14 @@ def _read_dataclass(kind: type) -> Reader:
                 values[name] = readers[name](value)
             except _MisfitError as misfit:
                 raise misfit.below(f".{name}") from None
+        for name in required:
+            if name not in values:
+                raise _MisfitError("missing").below(f".{name}")
         try:
             return kind(**values)
-        except TypeError as exc:
+        except OutOfRange as exc:
+            raise _MisfitError(exc.fault).below(f".{exc.field}") from exc
+        except ValueError as exc:
             raise _MisfitError(str(exc)) from exc
 
     return read

@@ -1,8 +1,13 @@
-"""The versions of our credit policy for instalment loans in US dollars, and which is in force when."""
+"""The versions of credit policy and scorecard that come with the program, and which policy is in force when.
+
+For instalment loans in US dollars. A tenant without versions of its own decides by these.
+"""
 
 from datetime import date
 
 from tools.rules.policy_document import Affordable, KnockOuts, Policy, PriceBand, Product, Referrals
+from tools.rules.scorecard_2026 import SCORECARD_2026_01
+from tools.rules.scorecard_document import Scorecard
 
 _POLICY_2025_07 = Policy(
     version="2025-07",
@@ -42,6 +47,8 @@ _POLICY_2025_07 = Policy(
         PriceBand("C", annual_rate_bps=1699, fee_bps=300, max_amount_minor=15_000_00, max_dti_bps=3600),
         PriceBand("D", annual_rate_bps=2299, fee_bps=400, max_amount_minor=8_000_00, max_dti_bps=3300),
     ),
+    scorecard="2026-01",
+    challengers=(),
 )
 
 # 43 % is the cap of the former General Qualified Mortgage rule, 12 CFR 1026.43(e)(2)(vi) as of 2014.
@@ -83,10 +90,15 @@ _POLICY_2026_01 = Policy(
         PriceBand("C", annual_rate_bps=1599, fee_bps=300, max_amount_minor=20_000_00, max_dti_bps=4100),
         PriceBand("D", annual_rate_bps=2199, fee_bps=400, max_amount_minor=12_000_00, max_dti_bps=4000),
     ),
+    scorecard="2026-01",
+    challengers=(),
 )
 
 POLICIES: tuple[Policy, ...] = (_POLICY_2025_07, _POLICY_2026_01)
 """Every version, oldest first: none is ever edited or removed, since decisions name theirs."""
+
+SCORECARDS: tuple[Scorecard, ...] = (SCORECARD_2026_01,)
+"""The same of the scorecards, which policies name."""
 
 
 def policy_in_force(on: date) -> Policy:

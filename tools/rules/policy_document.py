@@ -1,11 +1,19 @@
 """The form of a credit policy: every limit and price as data, checked when it is made."""
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from itertools import pairwise
 
-from tools.rules.money import minor_exponent
+from tools.rules.affordability import MAX_RATIO_BPS
+from tools.rules.amortisation import MAX_RATE_BPS, MAX_TERM_MONTHS
+from tools.rules.money import MAX_MINOR, minor_exponent
+from tools.rules.plain import OutOfRange
 from tools.rules.scorecard_document import BANDS, Band
+
+VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+MAX_COUNT, MAX_MONTHS, MAX_DAYS, MAX_FEE_BPS, MAX_CHALLENGERS = 1_000, 1_200, 10_000, 5_000, 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +27,14 @@ class Product:
     term_step_months: int
     excluded_purposes: tuple[str, ...]
 
+    def __post_init__(self) -> None:
+        _within("min_amount_minor", self.min_amount_minor, 1, MAX_MINOR)
+        _within("amount_step_minor", self.amount_step_minor, 1, MAX_MINOR)
+        _within("min_term_months", self.min_term_months, 1, MAX_TERM_MONTHS)
+        _within("max_term_months", self.max_term_months, self.min_term_months, MAX_TERM_MONTHS)
+        _within("term_step_months", self.term_step_months, 1, MAX_TERM_MONTHS)
+        _different("excluded_purposes", self.excluded_purposes)
+
 
 @dataclass(frozen=True, slots=True)
 class KnockOuts:
@@ -29,6 +45,11 @@ class KnockOuts:
     max_collections: int
     max_delinquencies_24m: int
     days_past_due_from: int
+
+    def __post_init__(self) -> None:
+        for name in ("max_bankruptcies", "max_public_records", "max_collections", "max_delinquencies_24m"):
+            _within(name, getattr(self, name), 0, MAX_COUNT)
+        _within("days_past_due_from", self.days_past_due_from, 1, MAX_DAYS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +62,13 @@ class Referrals:
     min_history_months: int
     min_accounts: int
 
+    def __post_init__(self) -> None:
+        _different("bands", self.bands)
+        _within("amount_above_minor", self.amount_above_minor, 0, MAX_MINOR)
+        _within("days_past_due_from", self.days_past_due_from, 1, MAX_DAYS)
+        _within("min_history_months", self.min_history_months, 0, MAX_MONTHS)
+        _within("min_accounts", self.min_accounts, 0, MAX_COUNT)
+
 
 @dataclass(frozen=True, slots=True)
 class Affordable:
@@ -51,6 +79,12 @@ class Affordable:
     max_stressed_dti_bps: int
     living_allowance_minor: int
     min_residual_income_minor: int
+
+    def __post_init__(self) -> None:
+        _within("stress_bps", self.stress_bps, 0, MAX_RATE_BPS)
+        _within("max_stressed_dti_bps", self.max_stressed_dti_bps, 1, MAX_RATIO_BPS - 1)
+        _within("living_allowance_minor", self.living_allowance_minor, 0, MAX_MINOR)
+        _within("min_residual_income_minor", self.min_residual_income_minor, 0, MAX_MINOR)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +97,34 @@ class PriceBand:
     max_amount_minor: int
     max_dti_bps: int
 
+    def __post_init__(self) -> None:
+        _within("annual_rate_bps", self.annual_rate_bps, 0, MAX_RATE_BPS)
+        _within("fee_bps", self.fee_bps, 0, MAX_FEE_BPS)
+        _within("max_amount_minor", self.max_amount_minor, 1, MAX_MINOR)
+        _within("max_dti_bps", self.max_dti_bps, 1, MAX_RATIO_BPS - 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Challenger:
+    """Another way to judge the same applications, stored beside the decision and never part of it.
+
+    `policy` None: the policy that names it, with another scorecard.
+    """
+
+    name: str
+    policy: str | None
+    scorecard: str
+
+    def __post_init__(self) -> None:
+        for field, version in (("name", self.name), ("policy", self.policy), ("scorecard", self.scorecard)):
+            if version is not None:
+                check_version(field, version)
+
 
 @dataclass(frozen=True, slots=True)
 class Policy:
     """One version, in force from a date until a later version's. Bands that `prices` leaves out are not lent to.
+    `scorecard` is the version that scores, the champion; what its `challengers` would have decided is stored.
 
     Prices go from the best band down, and no worse band is better off in any column: so a better score can
     never have a worse outcome.
@@ -80,21 +138,48 @@ class Policy:
     referrals: Referrals
     affordable: Affordable
     prices: tuple[PriceBand, ...]
+    scorecard: str
+    challengers: tuple[Challenger, ...]
 
     def __post_init__(self) -> None:
-        minor_exponent(self.currency)
+        check_version("version", self.version)
+        check_version("scorecard", self.scorecard)
+        try:
+            minor_exponent(self.currency)
+        except ValueError as exc:
+            raise OutOfRange("currency", str(exc)) from exc
+        self._check_prices()
+        _different("challengers", [each.name for each in self.challengers])
+        if len(self.challengers) > MAX_CHALLENGERS:
+            raise OutOfRange("challengers", f"must be {MAX_CHALLENGERS} at most")
+
+    def _check_prices(self) -> None:
         if not self.prices or tuple(each.band for each in self.prices) != BANDS[: len(self.prices)]:
-            raise ValueError("prices must begin with band A and leave out no band between")
-        for better, worse in pairwise(self.prices):
+            raise OutOfRange("prices", "must begin with band A and leave out no band between")
+        for at, (better, worse) in enumerate(pairwise(self.prices), 1):
             if any(low > high for low, high in zip(_rank(better), _rank(worse), strict=True)):
-                raise ValueError(f"band {worse.band} is better off than band {better.band}")
-        product = self.product
-        if not 0 < product.min_amount_minor <= self.prices[-1].max_amount_minor:
-            raise ValueError("every priced band must be lent the smallest amount")
-        if not 0 < product.min_term_months <= product.max_term_months:
-            raise ValueError("terms must go from at least 1 month up")
-        if min(product.amount_step_minor, product.term_step_months) < 1:
-            raise ValueError("steps must be at least 1")
+                raise OutOfRange(f"prices[{at}]", f"band {worse.band} is better off than band {better.band}")
+        # The stressed rate must be one that instalments are computed for.
+        if self.prices[-1].annual_rate_bps + self.affordable.stress_bps > MAX_RATE_BPS:
+            raise OutOfRange("affordable.stress_bps", f"with the dearest rate must be {MAX_RATE_BPS} at most")
+        if self.product.min_amount_minor > self.prices[-1].max_amount_minor:
+            raise OutOfRange("product.min_amount_minor", "every priced band must be lent the smallest amount")
+
+
+def check_version(field: str, version: str) -> None:
+    """Raises OutOfRange for what cannot name a document."""
+    if not VERSION.fullmatch(version):
+        raise OutOfRange(field, "must be 1 to 64 letters, digits, dots, dashes and underscores, no sign first")
+
+
+def _within(field: str, value: int, least: int, most: int) -> None:
+    if not least <= value <= most:
+        raise OutOfRange(field, f"must be {least} to {most} (given: {value})")
+
+
+def _different(field: str, values: Sequence[str]) -> None:
+    if len(set(values)) != len(values) or not all(value.strip() for value in values):
+        raise OutOfRange(field, "must differ from each other, and none may be empty")
 
 
 def _rank(price: PriceBand) -> tuple[int, ...]:
