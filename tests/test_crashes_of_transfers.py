@@ -130,7 +130,8 @@ def test_killed_at_a_boundary_with_the_bank_in_trouble_the_money_moves_once_or_n
     assert_ledger_and_trail(deployed)
 
 
-def test_after_all_that_reconciliation_finds_no_difference(deployed: Deployment) -> None:
+@pytest.mark.parametrize("these", ["the quick ones", pytest.param("all", marks=pytest.mark.slow)])
+def test_after_all_that_reconciliation_finds_no_difference(deployed: Deployment, these: str) -> None:
     with deployed.working():
         assert_reconciled(deployed)
 
