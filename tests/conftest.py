@@ -30,6 +30,11 @@ def pytest_configure() -> None:
     settings.load_profile("patient")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whole paths and crashes first: of two processes none is left with the longest file at the end."""
+    items.sort(key=lambda item: len(item.path.parents))
+
+
 @pytest.fixture
 def seed(request: pytest.FixtureRequest) -> int:
     given: int | None = request.config.getoption("--seed")

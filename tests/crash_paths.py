@@ -88,7 +88,7 @@ class Case:
         )
 
     def tasks(self) -> list[dict[str, Any]]:
-        return list(self.deployment.client.get(f"/threads/{self.thread_id}/tasks").raise_for_status().json())
+        return list(self.deployment.operator.get(f"/threads/{self.thread_id}/tasks").raise_for_status().json())
 
     def rests(self) -> str | None:
         """What the case waits for, or how it came out; None while a run is under way."""

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from uuid import UUID, uuid4, uuid5
+from uuid import UUID, uuid4
 
 import httpx
 import psycopg
@@ -99,11 +99,6 @@ class Payment:
         body = {"agent_name": "payments", "task_id": self.task_id, **SMALL, **self.way.order, **between}
         return (client or self.deployed.client).post("/agent/transfers", json=body)
 
-    def threads(self) -> list[UUID]:
-        """Its own, and that of its fraud case if there is one."""
-        assert self.thread_id is not None
-        return [self.thread_id, uuid5(self.thread_id, "fraud_review")]
-
     def key(self, step: str) -> str:
         return f"{self.thread_id}:{step}:1"
 
@@ -157,9 +152,9 @@ class People:
 
     def see_to(self, payments: Sequence[Payment]) -> list[Payment]:
         """Does what is to be done about them now; those that are not over yet."""
-        by_thread = {thread_id: payment for payment in payments for thread_id in payment.threads()}
-        for row in self._standing(list(by_thread)):
-            payment = by_thread[row["thread_id"]]
+        by_thread = {payment.thread_id: payment for payment in payments}
+        for row in self._standing(payments):
+            payment = by_thread[row["of_thread"]]
             if row["review_id"] is not None:
                 self._answer(payment, row)
             elif row["status"] == "error":
@@ -173,19 +168,24 @@ class People:
         deadline = time.monotonic() + within_s
         while left := self.see_to(payments):
             if time.monotonic() > deadline:
-                standing = self._standing([thread_id for payment in left for thread_id in payment.threads()])
-                raise AssertionError(f"not over within {within_s} s: {[p.way.name for p in left]}, {standing}")
+                raise AssertionError(
+                    f"not over within {within_s} s: {[p.way.name for p in left]}, {self._standing(left)}"
+                )
             time.sleep(LOOK_EVERY_S)
 
-    def _standing(self, thread_ids: Sequence[UUID]) -> list[DictRow]:
+    def _standing(self, payments: Sequence[Payment]) -> list[DictRow]:
+        """Their cases, and the fraud cases that those opened: `of_thread` is the payment's own."""
         return self._conn.execute(
             """
-            SELECT t.thread_id, t.status, t.outcome, v.review_id, v.kind, v.payload_sha256
-            FROM threads t LEFT JOIN reviews v
+            SELECT t.thread_id, coalesce(f.opened_by_thread, t.thread_id) AS of_thread, t.status, t.outcome,
+                   v.review_id, v.kind, v.payload_sha256
+            FROM threads t
+            LEFT JOIN fraud_cases f ON f.thread_id = t.thread_id
+            LEFT JOIN reviews v
                 ON v.thread_id = t.thread_id AND v.status = 'open' AND v.role IN ('operator', 'analyst')
-            WHERE t.thread_id = ANY(%s)
+            WHERE t.thread_id = ANY(%(paid)s) OR f.opened_by_thread = ANY(%(paid)s)
             """,
-            (list(thread_ids),),
+            {"paid": [payment.thread_id for payment in payments]},
         ).fetchall()
 
     def _answer(self, payment: Payment, review: DictRow) -> None:

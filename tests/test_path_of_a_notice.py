@@ -34,7 +34,7 @@ def owed(deployed: Deployment, case: Case, within_days: int = 5) -> list[dict[st
 
 
 def role_asked(deployed: Deployment, case: Case) -> str:
-    (review,) = deployed.client.get(f"/threads/{case.thread_id}/reviews").json()
+    (review,) = deployed.operator.get(f"/threads/{case.thread_id}/reviews").json()
     return str(review["role"])
 
 

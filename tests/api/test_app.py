@@ -6,6 +6,7 @@ import httpx
 import psycopg
 import pytest
 
+from tests.crash_deployment import until
 from tests.service import spawned_service
 
 
@@ -17,8 +18,7 @@ def test_up_starts_a_bank_of_its_own_that_tells_it_of_events_and_ends_with_it(
         assert httpx.get(f"{bank}/health").is_success
         assert served.bank().get("/webhook-endpoint").json()["url"] == f"{served.url}/bank/events"
 
-    with pytest.raises(httpx.ConnectError):
-        httpx.get(f"{bank}/health")
+    until(lambda: is_away(bank), "the bank ends, too")
 
 
 @pytest.mark.slow
@@ -31,6 +31,14 @@ def test_process_whose_worker_fails_for_good_ends(database_url: str, tmp_path: P
 
         with pytest.raises(httpx.TransportError):
             ask_for_ever(client)
+
+
+def is_away(url: str) -> bool:
+    try:
+        httpx.get(f"{url}/health")
+    except httpx.ConnectError:
+        return True
+    return False
 
 
 def ask_for_ever(client: httpx.Client) -> None:
