@@ -1,1 +1,0 @@
--- What an application lacks, and what contradicts it.
