@@ -13,7 +13,7 @@ demo: $(READY)
 	$(BIN)/countersign demo $(DEMO)
 
 test: $(READY)
-	$(BIN)/pytest -m "not slow" -n 2 --dist loadfile
+	$(BIN)/pytest -m "not slow" -n 2 --dist loadfile --no-loadscope-reorder
 
 crash: $(READY)
 	$(BIN)/pytest -m slow --ignore tests/test_endurance.py
