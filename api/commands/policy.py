@@ -102,7 +102,7 @@ def backtest_policy(
         datetime | None, typer.Option(formats=["%Y-%m-%d"], help="the last day; default: today (UTC)")
     ] = None,
     pdo: Annotated[int, typer.Option(min=1, max=1000, help="points that double the odds")] = STANDARD.pdo,
-    points: Annotated[int, typer.Option(help="the score that has --odds")] = STANDARD.points,
+    points: Annotated[int, typer.Option(min=-10_000, max=10_000, help="the score that has --odds")] = STANDARD.points,
     odds: Annotated[int, typer.Option(min=1, max=10_000, help="good loans to one bad at --points")] = STANDARD.odds,
     lgd_bps: Annotated[int, typer.Option("--lgd-bps", min=0, max=10_000, help="lost of a bad loan")] = STANDARD.lgd_bps,
 ) -> None:

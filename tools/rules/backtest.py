@@ -10,12 +10,12 @@ from tools.rules.findings import CreditFacts
 from tools.rules.money import from_minor
 from tools.rules.policy_document import Policy
 from tools.rules.scorecard_document import Scorecard
+from tools.rules.scorecard_json import UNIT_BPS, Scale, bad_bps
 
 OFFERED = ("approve", "counter_offer")
 """Outcomes that lend without a person; a referral is neither offered nor declined."""
 AMOUNT_EDGES = (2_500, 5_000, 10_000, 20_000)
 TERM_EDGES_MONTHS = (12, 24, 36, 48, 60)
-UNIT_BPS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +30,7 @@ class Assumptions:
 
     def bad_bps(self, points: int) -> int:
         """The probability that a loan with this score goes bad, in whole bps, 1 to 9,999."""
-        doublings = max(-50.0, min(50.0, (points - self.points) / self.pdo))
-        return max(1, min(UNIT_BPS - 1, round(UNIT_BPS / (1 + self.odds * 2**doublings))))
+        return bad_bps(points, Scale(self.pdo, self.points, self.odds))
 
 
 @dataclass(slots=True)
@@ -111,11 +110,11 @@ class Backtest:
             segment.cases += 1
             segment.before += was
             segment.after += would
-        bad_bps = self.assumptions.bad_bps(facts.score.points)
+        bad = self.assumptions.bad_bps(facts.score.points)
         for side, decision in ((self.before, before), (self.after, after)):
             if decision.outcome in OFFERED and decision.terms is not None:
                 of_currency = side.setdefault(decision.terms.currency, Side())
-                of_currency.add(decision.terms.principal_minor, bad_bps, self.assumptions.lgd_bps)
+                of_currency.add(decision.terms.principal_minor, bad, self.assumptions.lgd_bps)
 
 
 def redecided(facts: CreditFacts, policy: Policy, card: Scorecard | None) -> Decision:

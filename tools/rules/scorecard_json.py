@@ -163,7 +163,7 @@ def german_credit() -> TrainedScorecard:
 
 
 def bad_bps(points: int, scale: Scale) -> int:
-    """The probability that a loan with this score goes bad; never 0 nor 10,000 by rounding alone."""
+    """The probability that a loan with this score goes bad, in whole bps; never 0 nor 10,000 by rounding alone."""
     doublings = max(-50.0, min(50.0, (points - scale.points) / scale.pdo))
     return max(1, min(UNIT_BPS - 1, round(UNIT_BPS / (1 + scale.odds * 2**doublings))))
 
