@@ -1,0 +1,1 @@
+-- Instruments, prices, custody accounts with their lots, and orders.

@@ -1,0 +1,1 @@
+-- Accounts at other banks that are named by routing number.

@@ -1,0 +1,1 @@
+-- What an application still lacks, who applies together, and who withdrew.

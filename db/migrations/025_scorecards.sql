@@ -1,0 +1,1 @@
+-- Policies that are revoked, and what challengers would have decided.

@@ -1,0 +1,1 @@
+-- What is known of protected groups, apart from everything that decides.

@@ -1,0 +1,1 @@
+-- Clients, their suitability profiles, proposals and orders.

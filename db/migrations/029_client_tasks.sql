@@ -1,0 +1,1 @@
+-- Tasks of agents, market events and their follow-ups, and interactions with clients.

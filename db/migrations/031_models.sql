@@ -1,0 +1,1 @@
+-- Calls of models, their budgets, prompts and answers.

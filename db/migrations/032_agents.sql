@@ -1,0 +1,1 @@
+-- Conversations of the copilot, and tasks of agents that speak MCP.
