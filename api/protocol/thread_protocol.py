@@ -109,8 +109,9 @@ async def _skip_to_last(feed: ThreadFeed) -> None:
     then is told only if no other one comes soon, or if the thread waits for an answer.
     """
     async with feed.engine.pool.connection() as conn:
-        thread = await threads.get(conn, feed.actor, feed.thread_id)
+        # The runs first: one that ends in between must not be taken for over while the thread was still busy with it.
         turns = await thread_turns.of_thread(conn, feed.actor.tenant_id, feed.thread_id)
+        thread = await threads.get(conn, feed.actor, feed.thread_id)
     if not turns:
         return
     last = next((turn for turn in turns if turn.is_active), turns[-1])

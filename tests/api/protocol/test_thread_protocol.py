@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,13 @@ def saying(text: str) -> dict[str, Any]:
 async def all_of(told: AsyncIterator[Any]) -> list[Any]:
     async with asyncio.timeout(20):
         return [one async for one in told]
+
+
+async def paused(thread: Any) -> None:
+    """Until its question is heard; a projection that is begun after that would wait for the next run."""
+    async with asyncio.timeout(20):
+        while not thread.interrupts:  # noqa: ASYNC110  the SDK has nothing else to wait for
+            await asyncio.sleep(0.01)
 
 
 async def texts(thread: Any) -> list[str]:
@@ -115,10 +123,9 @@ async def test_tool_calls_are_told_to_who_streams_one_run_as_well(sdk: Sdk) -> N
 async def test_question_is_told_and_answered(sdk: Sdk) -> None:
     async with sdk("client").threads.stream(assistant_id="asking") as thread:
         await thread.run.start(input=QUESTION)
-        values = await all_of(thread.values)
+        await paused(thread)
 
         (asked,) = thread.interrupts
-        assert values[-1]["trail"] == ["think"]
         assert asked["value"] == {"may I publish?": "plain: why?"}
         await thread.run.respond("yes")
         assert (await thread.output)["trail"] == ["think", "ask", "publish"]
@@ -130,7 +137,7 @@ async def test_client_that_comes_back_is_told_the_question(sdk: Sdk) -> None:
     await client.runs.wait(thread_id, "asking", input=QUESTION)
 
     async with client.threads.stream(thread_id, assistant_id="asking") as thread:
-        await all_of(thread.values)
+        await paused(thread)
         await thread.run.respond("late")
 
         assert (await thread.output)["answer"] == "late"
@@ -139,7 +146,7 @@ async def test_client_that_comes_back_is_told_the_question(sdk: Sdk) -> None:
 async def test_subgraphs_are_told_with_what_they_ask_and_say(sdk: Sdk) -> None:
     async with sdk("client").threads.stream(assistant_id="team") as thread:
         await thread.run.start(input=saying("hello"))
-        assert await all_of(thread.subgraphs) == []
+        await paused(thread)
         await thread.run.respond("well done")
 
         found = await all_of(thread.subgraphs)
@@ -149,15 +156,33 @@ async def test_subgraphs_are_told_with_what_they_ask_and_say(sdk: Sdk) -> None:
 
 
 async def test_question_of_a_subgraph_is_told_with_its_place(sdk: Sdk) -> None:
-    async with sdk("client").threads.stream(assistant_id="nested") as thread:
+    client, thread_id = sdk("client"), str(uuid4())
+    async with client.threads.stream(thread_id, assistant_id="nested") as thread:
         await thread.run.start(input=QUESTION)
+        await paused(thread)
 
-        (inner,) = await all_of(thread.subgraphs)
-
-        assert (inner.graph_name, inner.status) == ("inner", "interrupted")
-        assert thread.interrupts[0]["namespace"] == inner.namespace
+        told = await events(client.http.client, thread_id, ends("interrupted"))
+        [inner] = {tuple(event["params"]["namespace"]) for event in told if event["params"]["namespace"]}
+        of_inner = [
+            e["params"]["data"]["event"] for e in told if e["method"] == "lifecycle" and e["params"]["namespace"]
+        ]
+        assert (inner[0].split(":")[0], of_inner) == ("inner", ["started", "interrupted"])
+        assert thread.interrupts[0]["namespace"] == list(inner)
         await thread.run.respond("yes")
         assert (await thread.output)["trail"] == ["think", "ask", "publish", "publish"]
+
+
+async def test_question_is_heard_whenever_its_run_comes_to_its_end(sdk: Sdk) -> None:
+    client = sdk("client")
+
+    async def hear(number: int) -> None:
+        async with client.threads.stream(assistant_id="asking") as thread:
+            await asyncio.sleep(number / 300)
+            await thread.run.start(input=QUESTION)
+            await paused(thread)
+
+    for _ in range(4):
+        await asyncio.gather(*map(hear, range(8)))
 
 
 async def test_each_channel_tells_its_own(sdk: Sdk) -> None:
@@ -193,10 +218,14 @@ def test_synchronous_client_is_served_as_well(countersign: Service) -> None:
     client = get_sync_client(url=countersign.url, api_key=countersign.client("client").headers["x-api-key"])
     with client, client.threads.stream(assistant_id="asking") as thread:
         thread.run.start(input=QUESTION)
-        assert [values["trail"] for values in thread.values][-1] == ["think"]
+        deadline = time.monotonic() + 20
+        while not thread.interrupts:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
 
         thread.run.respond("yes")
 
+        assert [values["trail"] for values in thread.values][-1] == ["think", "ask", "publish"]
         assert thread.output["answer"] == "yes"
 
 
@@ -205,7 +234,7 @@ async def test_client_that_was_cut_off_anywhere_hears_the_rest(sdk: Sdk) -> None
     http, thread_id = client.http.client, str(uuid4())
     async with client.threads.stream(thread_id, assistant_id="nested") as thread:
         await thread.run.start(input=QUESTION)
-        await all_of(thread.values)
+        await paused(thread)
         await thread.run.respond("yes")
         await thread.output
     whole = await events(http, thread_id, ends("completed"))
@@ -223,7 +252,7 @@ async def test_stream_is_of_the_namespaces_that_were_asked_for(sdk: Sdk) -> None
     client, thread_id = sdk("client"), str(uuid4())
     async with client.threads.stream(thread_id, assistant_id="nested") as thread:
         await thread.run.start(input=QUESTION)
-        await all_of(thread.values)
+        await paused(thread)
 
     asked = {"channels": ["values", "input"], "namespaces": [["inner"]]}
     inner = await events(client.http.client, thread_id, lambda event: event["method"] == "input.requested", **asked)
@@ -251,7 +280,7 @@ async def test_case_is_driven_by_the_same_rules(sdk: Sdk, countersign: Service) 
     client, thread_id = sdk("client"), str(uuid4())
     async with client.threads.stream(thread_id, assistant_id="loan_origination") as thread:
         await thread.run.start(input=APPLICATION)
-        await all_of(thread.values)
+        await paused(thread)
         (review,) = (await client.http.client.get(f"/threads/{thread_id}/reviews")).json()
 
         with pytest.raises(RuntimeError, match="payload_sha256"):
@@ -284,7 +313,7 @@ async def test_command_that_fails_says_why(sdk: Sdk, method: str, params: dict[s
 async def test_state_is_steered_by_operators_alone(sdk: Sdk) -> None:
     async with sdk("client").threads.stream(assistant_id="asking") as thread:
         await thread.run.start(input=QUESTION)
-        await all_of(thread.values)
+        await paused(thread)
         params = {"interrupt_id": thread.interrupts[0]["interrupt_id"], "response": 1, "goto": "publish"}
 
         with pytest.raises(RuntimeError, match="permission_denied"):
