@@ -30,7 +30,9 @@ BANK = "bank"
 """The role of the core bank: what it alone knows, such as what became of a transfer."""
 FRAUD_REVIEW = "fraud_review"
 """The role of the fraud case that was opened about this one."""
-MACHINES = frozenset({BANK, FRAUD_REVIEW})
+AGENT_TASK = "agent_task"
+"""The role of an agent that the case handed a task to: whoever has it under lease answers with the task's result."""
+MACHINES = frozenset({BANK, FRAUD_REVIEW, AGENT_TASK})
 """Parties that answer in no person's name, through `answer_as`. No key has such a role."""
 
 
