@@ -148,6 +148,25 @@ async def profile_in_force(conn: AsyncConnection[Any], tenant_id: str, client_id
     )
 
 
+async def to_be_profiled(context: Context, client_id: str) -> Client | None:
+    """The client, if whoever started this case is them, registered them, or is an adviser, operator or admin here."""
+    async with context.pool.connection() as conn, conn.cursor(row_factory=class_row(Client)) as cur:
+        await cur.execute(
+            """
+            SELECT c.client_id, c.full_name, p.risk_profile FROM clients c
+            JOIN suitability_profiles p ON p.tenant_id = c.tenant_id AND p.client_id = c.client_id
+            JOIN threads t ON t.tenant_id = c.tenant_id AND t.thread_id = %(thread_id)s
+            WHERE c.tenant_id = %(tenant_id)s AND c.client_id = %(client_id)s
+              AND (t.started_by IN (c.created_by, c.client_id) OR EXISTS (
+                  SELECT 1 FROM api_keys k WHERE k.tenant_id = c.tenant_id AND k.person = t.started_by
+                    AND k.revoked_at IS NULL AND k.roles && ARRAY['adviser', 'operator', 'admin']))
+            ORDER BY p.version DESC LIMIT 1
+            """,
+            {"tenant_id": context.tenant_id, "client_id": client_id, "thread_id": context.thread_id},
+        )
+        return await cur.fetchone()
+
+
 async def store_assessed(
     context: Context, client_id: str, answers: Mapping[str, Any], assessed: Assessment, person: str
 ) -> date:
