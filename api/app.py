@@ -32,9 +32,11 @@ from api.routes import (
     clients,
     fraud,
     health,
+    interactions,
     keys,
     lending,
     loan_notices,
+    market_events,
     payments,
     policies,
     reviews,
@@ -49,7 +51,7 @@ from api.strict import LimitedBody
 
 OUR_ROUTES = (
     workflows, threads, reviews, lending, loan_notices, servicing, payments, fraud, policies, agents, bank_events, keys,
-    webhooks, clients, tasks,
+    webhooks, clients, tasks, interactions, market_events,
     health,
 )  # fmt: skip
 SDK_ROUTES = (runs, sdk_threads, thread_states, run_control, assistants, store, crons, info)

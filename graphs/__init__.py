@@ -1,11 +1,13 @@
 """The workflows. A new one adds its line here."""
 
 from graphs import (
+    client_follow_up,
     client_profile,
     fraud_review,
     loan_origination,
     loan_servicing,
     loan_servicing_day,
+    market_event,
     reconciliation,
     transfer,
 )
@@ -19,4 +21,6 @@ WORKFLOWS: tuple[Workflow, ...] = (
     fraud_review.WORKFLOW,
     reconciliation.WORKFLOW,
     client_profile.WORKFLOW,
+    market_event.WORKFLOW,
+    client_follow_up.WORKFLOW,
 )
