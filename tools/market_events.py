@@ -182,22 +182,18 @@ _FIND = """
     WITH event AS (
         UPDATE market_events SET found_at = now()
         WHERE tenant_id = %(tenant_id)s AND event_id = %(event_id)s AND found_at IS NULL RETURNING event_id
-    ), hit AS (
-        SELECT h.client_id, sum(h.value_minor) AS value_minor,
+    ), share AS (
+        SELECT h.client_id, sum(h.value_minor) FILTER (WHERE c.concerned) AS value_minor,
+               (sum(h.value_minor) FILTER (WHERE c.concerned) * 10000
+                / greatest(sum(h.value_minor), 1))::integer AS bps,
                jsonb_agg(jsonb_build_object('instrument_id', h.instrument_id, 'quantity', h.quantity::text,
                                             'value_minor', h.value_minor, 'as_of', h.as_of)
-                         ORDER BY h.value_minor DESC, h.instrument_id) AS positions
-        FROM client_holdings h, event
-        WHERE h.tenant_id = %(tenant_id)s
-          AND (h.instrument_id = %(instrument_id)s OR h.asset_class = 'bonds' AND h.currency = %(currency)s)
-        GROUP BY h.client_id
-    ), whole AS (
-        SELECT h.client_id, sum(h.value_minor) AS value_minor FROM client_holdings h JOIN hit USING (client_id)
-        WHERE h.tenant_id = %(tenant_id)s GROUP BY h.client_id
-    ), share AS (
-        SELECT client_id, positions, hit.value_minor,
-               (hit.value_minor * 10000 / greatest(whole.value_minor, 1))::integer AS bps
-        FROM hit JOIN whole USING (client_id)
+                         ORDER BY h.value_minor DESC, h.instrument_id) FILTER (WHERE c.concerned) AS positions
+        FROM client_holdings h CROSS JOIN event, LATERAL (
+            SELECT coalesce(h.instrument_id = %(instrument_id)s, false)
+                   OR coalesce(h.asset_class = 'bonds' AND h.currency = %(currency)s, false) AS concerned
+        ) c
+        WHERE h.tenant_id = %(tenant_id)s GROUP BY h.client_id HAVING bool_or(c.concerned)
     ), found AS (
         INSERT INTO market_event_clients (tenant_id, event_id, client_id, place, exposure, exposure_bps)
         SELECT %(tenant_id)s, %(event_id)s, client_id, row_number() OVER (ORDER BY bps DESC, client_id),
