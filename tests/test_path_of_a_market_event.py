@@ -1,6 +1,5 @@
 """A market event becomes one follow-up for each client it concerns; the next agent goes on from what was said."""
 
-import json
 import time
 from collections.abc import Callable
 from typing import Any
@@ -196,26 +195,3 @@ def test_interactions_are_found_by_words_and_clients_see_no_notes(countersign: S
     assert adviser.get(way, params={"is_open": True}).json() == []
     assert_refused(adviser.post("/interactions", json=told | {"occurred_at": "2026-05-04T09:00:00"},
                                 headers={"Idempotency-Key": uuid4().hex}), 422, "occurred_at")  # fmt: skip
-
-
-@pytest.mark.slow
-def test_ten_thousand_clients_are_queued_within_ten_seconds(countersign: Service, operator: httpx.Client) -> None:
-    holders(countersign, 10_000, "EQ-MANY", "many-")
-    body = {"event_id": "many", "event": SHOCK | {"instrument_id": "EQ-MANY"}, "headline": "ACME falls by 18 %"}
-
-    def queued() -> Any:
-        """Seconds from the event's receipt to the last follow-up's, by the database's clock."""
-        with psycopg.connect(countersign.database_url) as conn:
-            return conn.execute(
-                """
-                SELECT extract(epoch FROM max(t.created_at) - min(e.created_at)) FROM market_events e
-                JOIN market_event_clients m USING (tenant_id, event_id) JOIN threads t ON t.thread_id = m.thread_id
-                WHERE e.event_id = 'many' HAVING count(*) = 10000
-                """
-            ).fetchone()
-
-    operator.post("/workflows/market_event/threads", json=body, headers={"Idempotency-Key": uuid4().hex})
-    (took,) = awaited(queued, 60)
-
-    print(json.dumps({"queued": 10_000, "seconds": round(float(took), 2)}))
-    assert took < 10
