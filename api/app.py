@@ -29,15 +29,19 @@ from api.protocol import threads as sdk_threads
 from api.routes import (
     agents,
     bank_events,
+    clients,
     fraud,
     health,
+    interactions,
     keys,
     lending,
     loan_notices,
+    market_events,
     payments,
     policies,
     reviews,
     servicing,
+    tasks,
     threads,
     webhooks,
     workflows,
@@ -47,7 +51,7 @@ from api.strict import LimitedBody
 
 OUR_ROUTES = (
     workflows, threads, reviews, lending, loan_notices, servicing, payments, fraud, policies, agents, bank_events, keys,
-    webhooks,
+    webhooks, clients, tasks, interactions, market_events,
     health,
 )  # fmt: skip
 SDK_ROUTES = (runs, sdk_threads, thread_states, run_control, assistants, store, crons, info)

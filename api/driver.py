@@ -15,7 +15,7 @@ from api.protocol.state import encoded
 from api.protocol.streams import final
 from api.results import Results
 from api.serving import Served
-from api.starting import start_beside
+from api.starting import start_beside, start_each_beside
 from api.webhooks.deliverer import Deliverer
 from db import audit, failpoints, reviews, runs, stopping, turns
 from db.actor import SYSTEM
@@ -162,6 +162,9 @@ class Driver:
             screening=self._around.screening,
             start=lambda name, thread_id, request: start_beside(
                 self._around.pool, self._around.served.get(name), run, thread_id, request
+            ),
+            start_each=lambda name, starts: start_each_beside(
+                self._around.pool, self._around.served.get(name), run, starts
             ),
             fraud_model=self._around.fraud_model,
             shelf=self._around.shelf,

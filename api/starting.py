@@ -1,6 +1,6 @@
 """Starting a workflow on behalf of a case that runs."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -8,9 +8,10 @@ import uuid_utils.compat as uuids
 from psycopg import AsyncConnection
 
 from api.serving import Served
-from db import audit, runs, threads
+from db import audit, bulk_starts, runs, threads
 from db.actor import SYSTEM
 from db.audit import Deed
+from db.bulk_starts import CaseStart, Origin
 from db.errors import CountersignError
 from db.pool import Pool
 from db.runs import Begun, NewRun
@@ -35,6 +36,20 @@ async def start_beside(
         await runs.accept(conn, new)
         record = {"request": wanted, "by_thread": str(run.thread_id)}
         await audit.record(conn, Deed(run.tenant_id, SYSTEM, "thread.started", record, thread_id, new.run_id))
+
+
+async def start_each_beside(pool: Pool, served: Served | None, run: Begun, starts: Sequence[CaseStart]) -> int:
+    """Cases of their own, a chunk in one transaction, as `bulk_starts.start_each` has it.
+
+    Raises CountersignError for a workflow that is not served.
+    """
+    if served is None or served.workflow is None:
+        raise CountersignError(f"the case of thread {run.thread_id} starts a workflow that is not served here")
+    for one in starts:
+        served.workflow.input.model_validate(one.request)
+    async with pool.connection() as conn:
+        origin = Origin(run.tenant_id, run.thread_id, served.name, served.version)
+        return await bulk_starts.start_each(conn, origin, starts)
 
 
 async def _started_by(conn: AsyncConnection[Any], run: Begun) -> str:

@@ -7,7 +7,9 @@ CountersignError
 │  ├─ IdempotencyMismatch   the key was used before with another body
 │  ├─ AlreadyAnswered       somebody else answered this review first
 │  ├─ TooLate               this review's time is over, and silence was the answer
-│  └─ ApprovalVoid          the hash that was approved is not the payload's hash
+│  ├─ ApprovalVoid          the hash that was approved is not the payload's hash
+│  ├─ LeaseLost             the task is not, or no longer, this worker's
+│  └─ ProfileNotInForce     the client has no suitability profile to act on today
 ├─ Forbidden           the caller may not do this
 ├─ Unavailable         somebody else's fault: try again later
 │  ├─ DatabaseUnavailable
@@ -68,6 +70,21 @@ class ApprovalVoid(Conflict):
     def __init__(self, review_id: UUID) -> None:
         super().__init__(f"the answer names another payload than review {review_id} shows")
         self.review_id = review_id
+
+
+class LeaseLost(Conflict):
+    def __init__(self, task_id: UUID, reason: str) -> None:
+        super().__init__(f"task {task_id}: {reason}")
+        self.task_id = task_id
+
+
+class ProfileNotInForce(Conflict):
+    """`reason` is `none`, `self_declared`, `expired` or `contradicted`: a declaration since says otherwise."""
+
+    def __init__(self, client_id: str, reason: str) -> None:
+        super().__init__(f"client {client_id} has no suitability profile in force ({reason}); start client_profile")
+        self.client_id = client_id
+        self.reason = reason
 
 
 class Forbidden(CountersignError):

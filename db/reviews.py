@@ -30,7 +30,9 @@ BANK = "bank"
 """The role of the core bank: what it alone knows, such as what became of a transfer."""
 FRAUD_REVIEW = "fraud_review"
 """The role of the fraud case that was opened about this one."""
-MACHINES = frozenset({BANK, FRAUD_REVIEW})
+AGENT_TASK = "agent_task"
+"""The role of an agent that the case handed a task to: whoever has it under lease answers with the task's result."""
+MACHINES = frozenset({BANK, FRAUD_REVIEW, AGENT_TASK})
 """Parties that answer in no person's name, through `answer_as`. No key has such a role."""
 
 
@@ -83,6 +85,7 @@ class Review:
 COLUMNS = """v.review_id, v.tenant_id, v.thread_id, v.run_id, v.interrupt_id, v.kind, v.role, v.question, v.facts,
     v.payload, v.payload_sha256, v.form, v.due_at, v.on_due, v.other_than, v.status, v.answer, v.answered_by,
     v.answered_at, v.created_at, t.started_by, (v.due_at <= now() AND v.on_due ? 'answer') AS is_late"""
+_GROUPED = " AND (%(group)s::text IS NULL OR t.metadata @> jsonb_build_object('group', %(group)s::text))"
 _SEEN = f"({SEEN} OR v.role = %(requester)s AND t.started_by = %(person)s)"
 """Of a case that is staff's alone, too, its requester sees what they are asked."""
 
@@ -135,12 +138,15 @@ async def of_thread(conn: AsyncConnection[Any], actor: Actor, thread_id: UUID) -
     return await _select(conn, "v.thread_id = %(id)s", actor, thread_id)
 
 
-async def waiting_for(conn: AsyncConnection[Any], actor: Actor, limit: int) -> Sequence[Review]:
-    """The open reviews this actor may answer, as `refusal` judges, the most urgent first."""
+async def waiting_for(
+    conn: AsyncConnection[Any], actor: Actor, limit: int, group: str | None = None
+) -> Sequence[Review]:
+    """The open reviews this actor may answer, as `refusal` judges, the most urgent first; those of cases that were
+    begun together share a `group`."""
     mine = "v.role = %(requester)s AND t.started_by = %(person)s"
     checked = "v.role = ANY(%(roles)s) AND t.started_by <> %(person)s AND NOT %(is_agent)s"
     checked += " AND NOT %(person)s = ANY(v.other_than)"
-    return await _select(conn, f"v.status = 'open' AND ({mine} OR {checked})", actor, None, limit)
+    return await _select(conn, f"v.status = 'open' AND ({mine} OR {checked})" + _GROUPED, actor, None, limit, group)
 
 
 def refusal(review: Review, actor: Actor) -> str | None:
@@ -277,7 +283,12 @@ async def _settle(conn: AsyncConnection[Any], review: Review, person: str, given
 
 
 async def _select(
-    conn: AsyncConnection[Any], where: Any, actor: Actor, record_id: UUID | None, limit: int | None = None
+    conn: AsyncConnection[Any],
+    where: Any,
+    actor: Actor,
+    record_id: UUID | None,
+    limit: int | None = None,
+    group: str | None = None,
 ) -> Sequence[Review]:
     async with conn.cursor(row_factory=class_row(Review)) as cur:
         await cur.execute(
@@ -294,6 +305,7 @@ async def _select(
                 "is_agent": Role.AGENT in actor.roles,
                 "requester": REQUESTER,
                 "limit": limit,
+                "group": group,
             },
         )
         return await cur.fetchall()

@@ -1,6 +1,16 @@
 """The workflows. A new one adds its line here."""
 
-from graphs import fraud_review, loan_origination, loan_servicing, loan_servicing_day, reconciliation, transfer
+from graphs import (
+    client_follow_up,
+    client_profile,
+    fraud_review,
+    loan_origination,
+    loan_servicing,
+    loan_servicing_day,
+    market_event,
+    reconciliation,
+    transfer,
+)
 from graphs.workflow import Workflow
 
 WORKFLOWS: tuple[Workflow, ...] = (
@@ -10,4 +20,7 @@ WORKFLOWS: tuple[Workflow, ...] = (
     transfer.WORKFLOW,
     fraud_review.WORKFLOW,
     reconciliation.WORKFLOW,
+    client_profile.WORKFLOW,
+    market_event.WORKFLOW,
+    client_follow_up.WORKFLOW,
 )

@@ -1,6 +1,6 @@
 """What every node is handed as `runtime.context`: on whose behalf it works, and with what."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -8,6 +8,7 @@ from uuid import UUID
 
 from db.actor import SYSTEM
 from db.audit import Deed
+from db.bulk_starts import CaseStart
 from db.effects import Owner
 from db.errors import CountersignError
 from db.journal import Fence
@@ -19,10 +20,15 @@ from tools.rules.fraud_model import FraudModel
 from tools.rules.sanctions import ScreeningIndex
 
 Start = Callable[[str, UUID, Mapping[str, Any]], Awaitable[None]]
+StartEach = Callable[[str, Sequence[CaseStart]], Awaitable[int]]
 
 
 async def starts_nothing(workflow: str, thread_id: UUID, request: Mapping[str, Any]) -> None:
     raise CountersignError(f"nothing can be started from here, not {workflow} as {thread_id} either")
+
+
+async def starts_none(workflow: str, starts: Sequence[CaseStart]) -> int:
+    raise CountersignError(f"nothing can be started from here, not {len(starts)} of {workflow} either")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +37,8 @@ class Context:
 
     `home_tenant` is the deployment's own: to it belongs what the bank knows of us and no tenant explains.
     `start` starts a workflow, by its name, as a case of its own: name the thread by what it is for (uuid5 of this one's
-    id), and a repeat starts nothing. Without a `fraud_model` the rules alone judge payments.
+    id), and a repeat starts nothing; `start_each` does so for a chunk, and says how many it started.
+    Without a `fraud_model` the rules alone judge payments.
     """
 
     tenant_id: str
@@ -44,6 +51,7 @@ class Context:
     now: Callable[[], datetime]
     screening: ScreeningIndex
     start: Start = starts_nothing
+    start_each: StartEach = starts_none
     home_tenant: str = ""
     fraud_model: FraudModel | None = None
     shelf: PolicyShelf = field(default_factory=PolicyShelf)

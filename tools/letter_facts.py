@@ -15,6 +15,7 @@ from tools.contract_letter_facts import (
     ContractLetterKind,
     LapsedOffer,
 )
+from tools.profile_letter_facts import ProfileSummaryFacts
 from tools.rules.amortisation import MAX_TERM_MONTHS, Instalment
 from tools.rules.jurisdictions import Jurisdiction
 from tools.rules.plain import from_plain
@@ -37,6 +38,7 @@ LetterKind = (
         "transfer_receipt",
         "transfer_refusal",
         "transfer_return",
+        "profile_summary",
     ]
     | ContractLetterKind
     | ServicingLetterKind
@@ -167,13 +169,14 @@ class DisbursementFacts:
 
 
 LoanLetterFacts = OfferFacts | CounterOfferFacts | AdverseActionFacts | DisbursementFacts | ContractLetterFacts
-LetterFacts = LoanLetterFacts | ServicingLetterFacts | TransferLetterFacts
+LetterFacts = LoanLetterFacts | ServicingLetterFacts | TransferLetterFacts | ProfileSummaryFacts
 
 _FACTS: tuple[type[LetterFacts], ...] = (
     *(OfferFacts, CounterOfferFacts, AdverseActionFacts, DisbursementFacts),
     *CONTRACT_FACTS,
     *(TransferReceiptFacts, TransferRefusalFacts, TransferReturnFacts),
     *SERVICING_FACTS,
+    ProfileSummaryFacts,
 )
 
 # Seen as nothing though neither control nor format characters: fillers, joiners, variation selectors, tags.

@@ -82,11 +82,14 @@ def router() -> APIRouter:
 
     @routes.get("")
     async def list_reviews(
-        actor: Caller, engine: TheEngine, limit: Annotated[int, Query(ge=1, le=1000)] = 100
+        actor: Caller,
+        engine: TheEngine,
+        limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+        group: Annotated[str | None, Query(max_length=64, description="a market event's id")] = None,
     ) -> list[ReviewView]:
         """The open reviews that the caller may answer, the most urgent first."""
         async with engine.pool.connection() as conn:
-            return [shown(actor, review) for review in await reviews.waiting_for(conn, actor, limit)]
+            return [shown(actor, review) for review in await reviews.waiting_for(conn, actor, limit, group)]
 
     @routes.get("/{review_id}")
     async def get_review(review_id: UUID, actor: Caller, engine: TheEngine) -> ReviewView:

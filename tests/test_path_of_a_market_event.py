@@ -1,0 +1,197 @@
+"""A market event becomes one follow-up for each client it concerns; the next agent goes on from what was said."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import psycopg
+import pytest
+
+from api.settings import Settings
+from tests.api.refusals import assert_refused
+from tests.service import Service, answer, follow
+
+TENANT = Settings().tenant
+SHOCK = {"kind": "price_shock", "instrument_id": "EQ-ACME", "move_bps": -1800}
+
+
+@pytest.fixture(scope="module")
+def operator(countersign: Service) -> httpx.Client:
+    return countersign.client("operator")
+
+
+@pytest.fixture(scope="module")
+def adviser(countersign: Service) -> httpx.Client:
+    return countersign.client("adviser")
+
+
+def holders(served: Service, count: int, instrument_id: str, prefix: str) -> None:
+    """Clients who hold of it, each a little more, and of something else."""
+    with psycopg.connect(served.database_url) as conn:
+        conn.execute("INSERT INTO tenants (tenant_id) VALUES (%s) ON CONFLICT DO NOTHING", (TENANT,))
+        conn.execute(
+            """
+            INSERT INTO clients (tenant_id, client_id, full_name, created_by)
+            SELECT %(tenant)s, %(prefix)s || n, 'Client ' || n, 'import' FROM generate_series(1, %(count)s) n
+            """,
+            {"tenant": TENANT, "prefix": prefix, "count": count},
+        )
+        conn.execute(
+            """
+            INSERT INTO suitability_profiles (tenant_id, client_id, version, source, risk_profile, person)
+            SELECT %(tenant)s, %(prefix)s || n, 1, 'self_declared', 'moderate', 'import'
+            FROM generate_series(1, %(count)s) n
+            """,
+            {"tenant": TENANT, "prefix": prefix, "count": count},
+        )
+        conn.execute(
+            """
+            INSERT INTO client_holdings (tenant_id, client_id, custody_account_id, instrument_id, currency, asset_class,
+                                         quantity, value_minor, as_of)
+            SELECT %(tenant)s, %(prefix)s || n, 'cu-' || n, i.id, 'USD', i.class, 10,
+                   CASE i.id WHEN 'BD-OTHER' THEN 100000 ELSE n * 100 END, now()
+            FROM generate_series(1, %(count)s) n,
+                 (VALUES (%(instrument)s, 'equities'), ('BD-OTHER', 'real_assets')) AS i (id, class)
+            """,
+            {"tenant": TENANT, "prefix": prefix, "count": count, "instrument": instrument_id},
+        )
+
+
+def begun(client: httpx.Client, event_id: str, event: dict[str, Any], **more: Any) -> str:
+    body = {"event_id": event_id, "event": event, "headline": "ACME falls by 18 %"} | more
+    made = client.post("/workflows/market_event/threads", json=body, headers={"Idempotency-Key": uuid4().hex})
+    assert made.status_code == 202, made.text
+    thread_id = str(made.json()["thread_id"])
+    follow(client, thread_id)
+    return thread_id
+
+
+def outcome(client: httpx.Client, thread_id: str) -> Any:
+    return client.get(f"/threads/{thread_id}").json()["outcome"]
+
+
+def awaited(look: Callable[[], Any], deadline_s: float = 120) -> Any:
+    deadline = time.monotonic() + deadline_s
+    while not (seen := look()):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    return seen
+
+
+def states(client: httpx.Client, event_id: str) -> dict[str, int]:
+    return dict(client.get(f"/market-events/{event_id}").raise_for_status().json()["states"])
+
+
+def test_each_client_concerned_gets_one_follow_up_and_the_same_event_again_starts_none(
+    countersign: Service, operator: httpx.Client, adviser: httpx.Client
+) -> None:
+    holders(countersign, 60, "EQ-ACME", "acme-")
+
+    first = begun(operator, "acme", SHOCK)
+    again = begun(operator, "acme", SHOCK)
+    other = begun(operator, "acme", SHOCK | {"move_bps": -1})
+    awaited(lambda: states(adviser, "acme") == {"client_follow_up": 60})
+
+    told = [outcome(operator, thread) for thread in (first, again, other)]
+    assert told == ["queued", "known", "contradicted"]
+    seen = adviser.get("/market-events/acme").json()
+    assert (seen["found"], seen["begun"]) == (60, 60)
+    with psycopg.connect(countersign.database_url) as conn:
+        rows = conn.execute("SELECT count(*), count(DISTINCT thread_id) FROM market_event_clients").fetchone()
+        ordered = conn.execute(
+            "SELECT client_id FROM market_event_clients WHERE event_id = 'acme' ORDER BY place LIMIT 2"
+        ).fetchall()
+    assert rows == (60, 60)
+    assert ordered == [("acme-60",), ("acme-59",)]
+    assert len(adviser.get("/reviews", params={"group": "acme", "limit": 1000}).json()) == 60
+    assert adviser.get("/reviews", params={"group": "another"}).json() == []
+
+
+def test_agent_drafts_what_an_adviser_decides_and_the_next_agent_goes_on_from_it(
+    countersign: Service, operator: httpx.Client, adviser: httpx.Client
+) -> None:
+    holders(countersign, 1, "EQ-SOLO", "solo-")
+    agent = countersign.client("agent")
+    begun(operator, "solo", SHOCK | {"instrument_id": "EQ-SOLO"}, draft_by="drafting_agent")
+    awaited(lambda: states(adviser, "solo") == {"draft": 1})
+
+    task = agent.post("/tasks/claim", json={"agent_name": "drafting_agent"}).json()
+    assert task["payload"]["about"]["client_id"] == "solo-1"
+    result = f"/tasks/{task['task_id']}/result"
+    token = {"lease_token": task["lease_token"]}
+    assert_refused(agent.post(result, json={"result": {"words": "?"}} | token), 422, "result.words")
+    assert_refused(agent.post(result, json={"result": {"text": "mine"}}), 409)
+    given = [agent.post(result, json={"result": {"text": "Stay calm"}} | token) for _ in range(2)]
+    (review,) = awaited(lambda: adviser.get("/reviews", params={"group": "solo"}).json())
+    verdict = {"verdict": "contacted", "note": "wants to keep ACME; promised a comparison"}
+    assert answer(adviser, review, verdict).status_code == 202
+    awaited(lambda: states(adviser, "solo") == {"contacted": 1})
+
+    assert [one.status_code for one in given] == [200, 200]
+    assert review["facts"]["untrusted"]["draft"] == "Stay calm"
+    (said,) = agent.get("/clients/solo-1/interactions", params={"q": "comparison"}).json()
+    assert said["person"].startswith("adviser-") and "keep ACME" in said["summary"]
+
+
+def test_rate_change_concerns_holders_of_bonds_in_its_currency_alone(
+    countersign: Service, operator: httpx.Client
+) -> None:
+    change = {"kind": "rate_change", "currency": "USD", "move_bps": 50}
+    holders(countersign, 1, "EQ-NONE", "none-")
+    assert outcome(operator, begun(operator, "fed-0", change)) == "nobody_concerned"
+    with psycopg.connect(countersign.database_url) as conn:
+        conn.execute("UPDATE client_holdings SET asset_class = 'bonds' WHERE client_id = 'none-1'")
+
+    assert outcome(operator, begun(operator, "fed-1", change)) == "queued"
+    assert outcome(operator, begun(operator, "ecb-1", change | {"currency": "EUR"})) == "nobody_concerned"
+
+
+@pytest.mark.parametrize(
+    ("event", "field"),
+    [
+        ({"kind": "price_shock", "instrument_id": "A", "move_bps": 1.5}, "event.price_shock.move_bps"),
+        ({"kind": "downgrade", "instrument_id": "A", "rating": "ZZ"}, "event.downgrade.rating"),
+        ({"kind": "flood"}, "event"),
+    ],
+)
+def test_bad_events_are_refused(operator: httpx.Client, event: dict[str, Any], field: str) -> None:
+    body = {"event_id": "bad", "event": event, "headline": "x"}
+    refused = operator.post("/workflows/market_event/threads", json=body, headers={"Idempotency-Key": uuid4().hex})
+
+    assert_refused(refused, 422, field)
+    assert_refused(operator.get("/market-events/bad"), 404)
+
+
+def test_interactions_are_found_by_words_and_clients_see_no_notes(countersign: Service, adviser: httpx.Client) -> None:
+    person = f"client-{uuid4().hex[:8]}"
+    body = {"client_id": person, "full_name": "Amina Patel", "risk_profile": "moderate"}
+    adviser.post("/clients", json=body).raise_for_status()
+    client, stranger = countersign.client("client", person), countersign.client("client")
+    told: dict[str, Any] = {
+        "client_id": person,
+        "channel": "phone",
+        "occurred_at": "2026-05-04T09:00:00Z",
+        "note": "sounds worried",
+    }
+    told |= {"summary": "Asked about ISIN US0378331005", "promised": ["Fees stay as they are"]}
+    told["follow_ups"] = [{"text": "Send the fees", "owner": "a.viser", "due_on": "2026-05-11"}]
+    keyed = {"Idempotency-Key": uuid4().hex}
+    kept = [adviser.post("/interactions", json=told, headers=keyed) for _ in range(2)]
+
+    way = f"/clients/{person}/interactions"
+    (seen,) = client.get(way, params={"q": "fees"}).json()
+
+    assert kept[0].json() == kept[1].json() and kept[0].status_code == 201
+    assert (seen["note"], seen["promised"]) == (None, ["Fees stay as they are"])
+    assert client.get(way, params={"q": "worried"}).json() == []
+    assert len(adviser.get(way, params={"q": "worried"}).json()) == 1
+    assert len(adviser.get("/interactions", params={"q": "US0378331005", "is_open": True}).json()) == 1
+    assert_refused(stranger.get(way), 404)
+    assert stranger.get("/interactions").json() == []
+    done = f"/interactions/{kept[0].json()['interaction_id']}/follow-ups/1/done"
+    assert [adviser.post(done).status_code for _ in range(2)] == [204, 204]
+    assert adviser.get(way, params={"is_open": True}).json() == []
+    assert_refused(adviser.post("/interactions", json=told | {"occurred_at": "2026-05-04T09:00:00"},
+                                headers={"Idempotency-Key": uuid4().hex}), 422, "occurred_at")  # fmt: skip
