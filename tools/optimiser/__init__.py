@@ -1,1 +1,1 @@
-"""Which lots to sell and what to buy: an optimiser over tax lots; numpy, scipy and Clarabel are imported by it alone."""
+"""Which lots to sell and what to buy: an optimiser over tax lots, and all that imports numpy, scipy and Clarabel."""
