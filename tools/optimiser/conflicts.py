@@ -67,11 +67,11 @@ def _constraints(of: Form, washed: Array) -> Iterator[_Constraint]:
     unit, lots, size = np.eye(len(of.upper)), of.problem.lots, len(of.held)
     for name, row, limit in zip(of.names, of.rows, of.limits, strict=True):
         yield _Constraint(name, row, limit, *_as_stated(of.problem, name), 1.0)
-    for place in np.flatnonzero(of.upper[: of.lots] <= 0):
+    for place in np.flatnonzero(of.upper[: of.lots] <= 0).tolist():
         if lots.value[place] > 0:
             yield _Constraint(f"blocked:{lots.lot_ids[place]}", unit[place], 0.0, 0.0, 1, HARD_PRICE)
     must_sell = np.zeros(size, bool) if of.problem.must_sell is None else np.asarray(of.problem.must_sell)
-    for sold in np.flatnonzero(must_sell & (of.held > 0)):
+    for sold in np.flatnonzero(must_sell & (of.held > 0)).tolist():
         row = np.minimum(of.place[sold], 0.0)
         yield _Constraint(f"must_sell:{of.problem.instruments[sold]}", row, -of.held[sold], 0.0, 1, HARD_PRICE)
     for place in range(of.lots, len(of.upper)):
@@ -142,13 +142,11 @@ def _least_amounts(of: Form, constraints: list[_Constraint]) -> Array:
 
 def _under(of: Form, constraints: list[_Constraint]) -> Form:
     """These constraints alone, beside that no lot is sold beyond its size and nothing short."""
-    size, accounts = len(of.held), of.problem.accounts
-    worth = np.bincount(of.problem.lots.account, of.problem.lots.value, len(accounts))
-    most = np.maximum(worth + [each.cash for each in accounts], 0.0) + MOST_LOOSENED
+    most: Array = np.repeat(np.maximum(of.worth, 0.0) + MOST_LOOSENED, len(of.held))
     return replace(
         of,
         lower=np.zeros(len(of.upper)),
-        upper=np.concatenate([np.asarray(of.problem.lots.value, float), np.repeat(most, size)]),
+        upper=np.concatenate([np.asarray(of.problem.lots.value, float), most]),
         rows=np.array([each.row for each in constraints]).reshape(len(constraints), -1),
         limits=np.array([each.limit for each in constraints]),
     )

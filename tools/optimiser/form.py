@@ -16,7 +16,8 @@ class Form:
     """x: sells by lot [L], then buys by account and instrument [A·N].
 
     `weights` = held + place @ x, with `place` [N, L + A·N] of -1 and 1. Rows: `rows` @ x ≤ `limits`, named.
-    `loss_lots` [L]: at a loss in a taxable account, whose sale and a buy would make a wash sale.
+    `loss_lots` [L]: at a loss in a taxable account, whose sale and a buy would make a wash sale. `worth` [A]:
+    of each account with its cash.
     """
 
     problem: RebalanceProblem
@@ -34,6 +35,7 @@ class Form:
     names: tuple[str, ...]
     loss_lots: Array
     instrument: Array
+    worth: Array
 
     @property
     def lots(self) -> int:
@@ -114,6 +116,7 @@ def form(problem: RebalanceProblem) -> Form:
         names=names,
         loss_lots=taxable & (lots.gain < 0),
         instrument=instrument,
+        worth=worth,
     )
 
 

@@ -1,7 +1,6 @@
 """Trades that minimise tracking error, tax and cost, proven optimal; no wash sale made where none may be."""
 
 import heapq
-from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,14 +22,6 @@ MOST_SOLVES = 200
 def solve(problem: RebalanceProblem) -> Solution:
     """Raises InvalidInput, Infeasible or Unsolved."""
     return solution(form(problem))
-
-
-def solve_many(problems: Iterable[RebalanceProblem]) -> Iterator[Solution | Infeasible]:
-    for problem in problems:
-        try:
-            yield solve(problem)
-        except Infeasible as exc:
-            yield exc
 
 
 def solution(of: Form) -> Solution:
