@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 
 from db.errors import InvalidInput
 from tests.tools.optimiser.vectors import VECTORS, generated, problem_of, stated
+from tools.optimiser.baselines import banded, full
 from tools.optimiser.form import form
-from tools.optimiser.problem import Account, Band, RebalanceProblem
+from tools.optimiser.pool import solve_many, solver_pool
+from tools.optimiser.problem import Account, Band, Infeasible, RebalanceProblem, Solution
 from tools.optimiser.solve import solve, wash_sales
 
 EXACT = 1e-6
@@ -178,3 +180,28 @@ def test_a_wrong_input_is_named(problem: RebalanceProblem, field: str) -> None:
         solve(problem)
 
     assert refused.value.field == field
+
+
+@pytest.mark.skipif(not VECTORS.is_file(), reason="no vectors beside the repository")
+def test_baselines_cost_what_is_published_for_them() -> None:
+    vectors = stated()
+
+    for case in vectors["cases"]:
+        of = form(problem_of(case, vectors))
+
+        assert of.objective(full(of)) == pytest.approx(case["heuristic_full_objective"], abs=EXACT)
+        assert of.objective(banded(of)) == pytest.approx(case["heuristic_band20_objective"], abs=EXACT)
+
+
+def test_a_pool_answers_each_problem_by_itself() -> None:
+    impossible = replace(POOL[0], accounts=(replace(POOL[0].accounts[0], buffer=2.0),))
+    wrong = replace(POOL[0], risk_aversion=-1.0)
+
+    with solver_pool(1) as pool:
+        first, second, third = solve_many([POOL[0], impossible, wrong], pool)
+
+    assert isinstance(first, Solution)
+    assert first.figures.objective == pytest.approx(solve(POOL[0]).figures.objective, abs=EXACT)
+    assert isinstance(second, Infeasible)
+    assert isinstance(third, InvalidInput)
+    assert third.field == "risk_aversion"
