@@ -131,6 +131,7 @@ def _least_amounts(of: Form, constraints: list[_Constraint]) -> Array:
             under,
             covariance=np.zeros_like(of.covariance),
             linear=np.concatenate([np.zeros(trades), prices]),
+            instrument=np.concatenate([of.instrument, np.zeros(count, int)]),
             place=np.concatenate([of.place, np.zeros((len(of.held), count))], axis=1),
             rows=np.concatenate([under.rows, -np.eye(count)], axis=1),
             lower=np.concatenate([under.lower, none]),

@@ -17,6 +17,7 @@ TRADED = 1e-7
 NEGLIGIBLE = 1e-8
 MOST_SOLVES = 200
 """After so many the best found is taken, and `gap` says how far from the optimum it can be."""
+HOPELESS = 2000
 
 
 def solve(problem: RebalanceProblem) -> Solution:
@@ -44,31 +45,27 @@ def wash_sales(of: Form, x: Array) -> Array:
 def _without_wash_sales(of: Form) -> tuple[Array, float, int]:
     """Branch and bound: of an instrument that is both sold at a loss and bought, one or the other is forbidden.
 
-    The lowest bound goes first, so the first answer without a wash sale is the optimum.
+    From the lowest bound the better branch is followed down to trades without a wash sale, until no bound is lower.
     """
-    nodes, solves = [_node(of, of.upper)], 1
+    nodes, best, solves = [_node(of, of.upper)], None, 1
     while nodes:
         node = heapq.heappop(nodes)
-        if not node.washed:
-            return *_proven(of, node.x, node.bound), solves
-        if solves >= MOST_SOLVES:
-            return *_dived(of, node), solves
-        nodes_below = _below(of, node)
-        solves += 2
-        for each in nodes_below:
-            heapq.heappush(nodes, each)
-    raise Infeasible("no trades satisfy all constraints without a wash sale")
-
-
-def _dived(of: Form, top: "_Node") -> tuple[Array, float]:
-    """The better branch again and again, from the lowest bound of all, which is then how far the answer can be off."""
-    node = top
-    while node.washed:
-        below = _below(of, node)
-        if not below:
-            raise Unsolved(f"no trades without a wash sale found in {MOST_SOLVES} solves")
-        node = min(below)
-    return _proven(of, node.x, top.bound)
+        if best and (node.bound >= best.bound - NEGLIGIBLE or solves >= MOST_SOLVES):
+            return *_proven(of, best.x, min(node.bound, best.bound)), solves
+        if solves >= HOPELESS:
+            raise Unsolved(f"no trades without a wash sale found in {solves} solves")
+        while node.washed and (best is None or node.bound < best.bound):
+            below, solves = sorted(_below(of, node)), solves + 2
+            if not below:
+                break
+            node = below[0]
+            for other in below[1:]:
+                heapq.heappush(nodes, other)
+        if not node.washed and (best is None or node.bound < best.bound):
+            best = node
+    if best is None:
+        raise Infeasible("no trades satisfy all constraints without a wash sale")
+    return *_proven(of, best.x, best.bound), solves
 
 
 @dataclass(frozen=True, slots=True, order=True)

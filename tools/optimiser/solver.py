@@ -33,50 +33,64 @@ def settings() -> Any:
     return chosen
 
 
-def solved(quadratic: Array, linear: Array, matrix: Array, limits: Array, equalities: int) -> Any:
-    """½ xᵀ quadratic x + linearᵀ x, the first rows = limits, the others ≤. Raises Infeasible, Unsolved."""
-    cones = [clarabel.ZeroConeT(equalities), clarabel.NonnegativeConeT(len(limits) - equalities)]
-    answer = clarabel.DefaultSolver(sparse(np.triu(quadratic)), linear, sparse(matrix), limits, cones, SETTINGS).solve()
-    if answer.status == clarabel.SolverStatus.PrimalInfeasible:
-        raise Infeasible("no trades satisfy all constraints")
-    if answer.status != clarabel.SolverStatus.Solved:
-        raise Unsolved(f"solver ended with {answer.status}")
-    return answer
-
-
-def sparse(dense: Array) -> Any:
-    """Several times faster than scipy's own conversion, which would take longer than the solver."""
-    columns, rows = np.nonzero(dense.T)
-    starts = np.searchsorted(columns, np.arange(dense.shape[1] + 1))
-    return csc_matrix((dense[rows, columns], rows, starts), shape=dense.shape)
-
-
 def _answer(form: Form) -> tuple[Array, Array]:
-    """Active weights are variables of their own, so that the quadratic is N by N and not one entry for any two lots."""
-    x = np.array(form.lower)
-    free = np.flatnonzero(form.upper > form.lower)
+    """Trades, and the multipliers of the form's rows. Raises Infeasible, Unsolved."""
     if (form.upper < form.lower).any():
         raise Infeasible("what must be sold may not be sold")
+    x, free = np.array(form.lower), np.flatnonzero(form.upper > form.lower)
     if not len(free):
         if form.excess(x) > EXCESS:
             raise Infeasible("nothing may be traded")
         return x, np.zeros(len(form.limits))
-    size, count, rows = len(form.held), len(free), len(form.limits)
-    sells = int(np.searchsorted(free, form.lots))  # buys are bounded by their account's cash alone
-    matrix = np.zeros((size + rows + count + sells, size + count))
-    bounds = np.arange(count)
-    matrix[:size, :size] = np.eye(size)
-    matrix[:size, size:] = -form.place[:, free]
-    matrix[size : size + rows, size:] = form.rows[:, free]
-    matrix[size + rows + bounds, size + bounds] = -1
-    matrix[size + rows + count + bounds[:sells], size + bounds[:sells]] = 1
-    quadratic = np.zeros((size + count, size + count))
-    quadratic[:size, :size] = 2 * form.problem.risk_aversion * form.covariance
-    given = (form.active(x), form.limits - form.rows @ x, -form.lower[free], form.upper[free[:sells]])
+    size, rows = len(form.held), len(form.limits)
+    matrix = _matrix(form, free)
+    sold = free[free < form.lots]
     linear = np.concatenate([np.zeros(size), form.linear[free]])
-    answer = solved(quadratic, linear, matrix, np.concatenate(given), size)
+    limits = [form.active(x), form.limits - form.rows @ x, -form.lower[free], form.upper[sold]]
+    cones = [clarabel.ZeroConeT(size), clarabel.NonnegativeConeT(matrix.shape[0] - size)]
+    solver = clarabel.DefaultSolver(
+        _quadratic(form, len(free)), linear, matrix, np.concatenate(limits), cones, SETTINGS
+    )
+    answer = solver.solve()
+    if answer.status == clarabel.SolverStatus.PrimalInfeasible:
+        raise Infeasible("no trades satisfy all constraints")
+    if answer.status != clarabel.SolverStatus.Solved:
+        raise Unsolved(f"solver ended with {answer.status}")
     x[free] = np.clip(np.array(answer.x)[size:], form.lower[free], form.upper[free])
     return x, np.maximum(np.array(answer.z)[size : size + rows], 0.0)
+
+
+def _matrix(form: Form, free: Array) -> Any:
+    """Active weights are variables of their own, equal to what trades make them: then the quadratic is N by N instead
+    of one entry for any two lots. Below that the form's rows, and the bounds; a buy's upper one is its account's cash.
+
+    Put together by column, for scipy's own conversion would take as long as the solver.
+    """
+    size, rows, count = len(form.held), len(form.limits), len(free)
+    bound: Array = size + rows + np.arange(count)
+    sold = free < form.lots
+    places = np.column_stack(
+        [form.instrument[free], np.broadcast_to(size + np.arange(rows), (count, rows)), bound, bound + count]
+    )
+    values = np.column_stack(
+        [-form.place[form.instrument[free], free], form.rows[:, free].T, np.full(count, -1.0), np.where(sold, 1.0, 0.0)]
+    )
+    there = values != 0
+    starts = size + np.concatenate([[0], np.cumsum(there.sum(axis=1))])
+    data = np.concatenate([np.ones(size), values[there]])
+    indices = np.concatenate([np.arange(size), places[there]])
+    shape = (size + rows + count + int(sold.sum()), size + count)
+    return csc_matrix((data, indices, np.concatenate([np.arange(size), starts])), shape=shape)
+
+
+def _quadratic(form: Form, count: int) -> Any:
+    """The upper triangle, as the solver takes it; nothing for the trades themselves."""
+    size = len(form.held)
+    columns, rows = np.tril_indices(size)
+    starts = np.concatenate([[0], np.cumsum(np.arange(1, size + 1))])
+    starts = np.concatenate([starts, np.full(count, starts[-1])])
+    values = 2 * form.problem.risk_aversion * form.covariance[rows, columns]
+    return csc_matrix((values, rows, starts), shape=(size + count, size + count))
 
 
 SETTINGS = settings()
