@@ -12,6 +12,8 @@ Array = Any
 SUM_TOLERANCE = 1e-6
 PSD_TOLERANCE = 1e-9
 """Of the mean variance; below it a negative eigenvalue is rounding."""
+MOST_AVERSE = 10_000.0
+"""Tax and cost count for nothing beyond it, and no solver is exact to a millionth."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,7 @@ def checked_problem(problem: RebalanceProblem) -> Facts:
         raise InvalidInput("targets", f"add up to {targets.sum():.6f}; must be at most 1")
     rate = problem.transaction_cost
     rates = np.full(size, rate) if np.ndim(rate) == 0 else rate
-    _number("risk_aversion", problem.risk_aversion)
+    _number("risk_aversion", problem.risk_aversion, at_most=MOST_AVERSE)
     if problem.turnover_cap is not None:
         _number("turnover_cap", problem.turnover_cap)
     for place, account in enumerate(problem.accounts):
@@ -99,9 +101,9 @@ def _numbers(
     return found
 
 
-def _number(field: str, given: float, at_least: float = 0.0) -> None:
-    if not np.isfinite(given) or given < at_least:
-        raise InvalidInput(field, f"is {given}; must be {_range(at_least, np.inf)}")
+def _number(field: str, given: float, at_least: float = 0.0, at_most: float = np.inf) -> None:
+    if not np.isfinite(given) or not at_least <= given <= at_most:
+        raise InvalidInput(field, f"is {given}; must be {_range(at_least, at_most)}")
 
 
 def _range(at_least: float, at_most: float) -> str:

@@ -12,6 +12,8 @@ from tools.optimiser.problem import Infeasible, Unsolved
 Array = Any
 GAP = 1e-7
 """What an answer may be proven to lie above the optimum, at most."""
+ORDINARY = 1000.0
+"""Of risk aversion: the objective of one above it, which is about as many times larger, is as many times less exact."""
 EXCESS = 1e-7
 """By how much a row may be broken: a tenth of a cent in ten thousand."""
 
@@ -20,7 +22,7 @@ def least(form: Form) -> tuple[Array, float]:
     """Trades and the proven gap to the optimum. Raises Infeasible, or Unsolved if gap or excess is too large."""
     x, multipliers = _answer(form)
     gap, excess = form.gap(x, multipliers), form.excess(x)
-    if gap > GAP or excess > EXCESS:
+    if gap > GAP * max(1.0, form.problem.risk_aversion / ORDINARY) or excess > EXCESS:
         raise Unsolved(f"gap {gap:.1e}, limits exceeded by {excess:.1e}")
     return x, max(gap, 0.0)
 
@@ -37,10 +39,11 @@ def _answer(form: Form) -> tuple[Array, Array]:
     """Trades, and the multipliers of the form's rows. Raises Infeasible, Unsolved."""
     if (form.upper < form.lower).any():
         raise Infeasible("what must be sold may not be sold")
+    # An interior-point method may not end on a row that no trades within their bounds can satisfy.
+    if (np.minimum(form.rows * form.lower, form.rows * form.upper).sum(axis=1) > form.limits + EXCESS).any():
+        raise Infeasible("a limit is out of reach")
     x, free = np.array(form.lower), np.flatnonzero(form.upper > form.lower)
     if not len(free):
-        if form.excess(x) > EXCESS:
-            raise Infeasible("nothing may be traded")
         return x, np.zeros(len(form.limits))
     size, rows = len(form.held), len(form.limits)
     matrix = _matrix(form, free)

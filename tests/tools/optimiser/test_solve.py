@@ -168,6 +168,7 @@ def _with(values: Any, value: float) -> Any:
         (replace(POOL[0], covariance=-POOL[0].covariance), "covariance"),
         (replace(POOL[0], covariance=POOL[0].covariance + np.triu(np.ones((20, 20)))), "covariance"),
         (replace(POOL[0], risk_aversion=float("inf")), "risk_aversion"),
+        (replace(POOL[0], risk_aversion=1e5), "risk_aversion"),
         (replace(POOL[0], accounts=(Account("one", float("nan")),)), "accounts[0].cash"),
         (replace(POOL[0], bands=(Band("b", (1,), 0.3, 0.2),)), "bands[0].lower"),
         (replace(POOL[0], turnover_cap=-1.0), "turnover_cap"),
@@ -205,3 +206,17 @@ def test_a_pool_answers_each_problem_by_itself() -> None:
     assert isinstance(second, Infeasible)
     assert isinstance(third, InvalidInput)
     assert third.field == "risk_aversion"
+
+
+def test_a_limit_that_no_branch_can_reach_ends_that_branch_alone() -> None:
+    """The solver ended without an answer where a branch had left a band nothing to reach it with."""
+    problem = list(generated(5, avoid_wash_sales=True, seed=9))[4]
+    banded_ones = [place for place in range(20) if place not in {0, 3, 4}]
+    bands = tuple(
+        Band(f"I{place}", (place,), max(problem.targets[place] - 0.02, 0.0), problem.targets[place] + 0.02)
+        for place in banded_ones
+    )
+
+    found = solve(replace(problem, bands=bands))
+
+    assert found.gap <= EXACT
