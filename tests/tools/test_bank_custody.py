@@ -119,9 +119,9 @@ async def test_the_last_valuation_is_what_the_holdings_are_worth(bank: Bank) -> 
 
     last = (await read_valuations(bank, "CUS010", date(2000, 1, 1)))[-1]
 
-    worth = sum(lot.quantity * prices[lot.instrument_id].price * in_eur[lot.currency] * 100 for lot in holdings.lots)
-    cash = sum(minor * in_eur[currency] for currency, minor in holdings.cash.items())
-    assert abs(last.securities_minor - worth) < 1
+    cash = sum((minor * in_eur[currency] for currency, minor in holdings.cash.items()), Decimal(0))
+    shares = ((lot.quantity * prices[lot.instrument_id].price * in_eur[lot.currency]) for lot in holdings.lots)
+    assert abs(last.securities_minor - sum(shares, Decimal(0)) * 100) < 1
     assert abs(last.cash_minor - cash) < 1
 
 
