@@ -18,7 +18,7 @@ from api.sandbox.problems import Refused
 from api.sandbox.records import fetch_one
 from api.sandbox.teller import TellerRoute
 
-_OTHER_SIDE = {"deposit": "CASH", "withdrawal": "CASH", "dividend": "MARKET", "fee": "FEES"}
+_OTHER_SIDE = {"deposit": "CUSTODY", "withdrawal": "CUSTODY", "dividend": "MARKET", "fee": "FEES"}
 
 
 class CashFlow(BaseModel):

@@ -62,7 +62,8 @@ ALTER TABLE accounts
     ADD CONSTRAINT custody_cash_is_never_lent CHECK (kind <> 'custody' OR overdraft_limit_minor = 0),
     ADD CONSTRAINT custody_cash_once_per_currency UNIQUE (custody_account_id, currency);
 INSERT INTO accounts (account_id, currency, kind) VALUES
-    ('BANK-MARKET-USD', 'USD', 'internal'), ('BANK-MARKET-EUR', 'EUR', 'internal');
+    ('BANK-MARKET-USD', 'USD', 'internal'), ('BANK-MARKET-EUR', 'EUR', 'internal'),
+    ('BANK-CUSTODY-USD', 'USD', 'internal'), ('BANK-CUSTODY-EUR', 'EUR', 'internal');
 
 CREATE TABLE positions (
     custody_account_id text NOT NULL REFERENCES custody_accounts,
@@ -317,7 +318,7 @@ INSERT INTO instruments (instrument_id, isin, name, asset_class, currency, whole
     ('TSHO', 'GBZZ03296545', 'Thistle Shallow Market Trust', 'equities', 'USD', true, 'plain', 15, 75, '{}', 'short'),
     ('TREJ', 'GBZZ03375737', 'Thistle Suspended Shares', 'equities', 'USD', false, 'plain', 1, 0, '{}', 'reject');
 
--- client-001 alone has two accounts, client-002 and client-003 are one household, client-006 has one stock too many,
+-- client-001 alone has two accounts, client-002 and client-003 are one household, client-006 has too much of one stock,
 -- client-007 bought lately, client-008 has cash alone, client-009 counts in EUR and client-010's account is frozen.
 INSERT INTO customers (customer_id, full_name, date_of_birth, email, street, city, postcode, country,
                        customer_since, kyc_status, currency) VALUES
@@ -364,7 +365,7 @@ CREATE FUNCTION seed_flow(custody text, kind text, amount bigint, currency text,
 RETURNS void LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 DECLARE
     booked  bigint;
-    between text := CASE kind WHEN 'fee' THEN 'BANK-FEES-' WHEN 'dividend' THEN 'BANK-MARKET-' ELSE 'BANK-CASH-' END;
+    between text := CASE kind WHEN 'fee' THEN 'BANK-FEES-' WHEN 'dividend' THEN 'BANK-MARKET-' ELSE 'BANK-CUSTODY-' END;
 BEGIN
     INSERT INTO transactions (reference, booked_at) VALUES (kind, at) RETURNING transaction_id INTO booked;
     INSERT INTO postings (transaction_id, account_id, currency, amount_minor) VALUES
