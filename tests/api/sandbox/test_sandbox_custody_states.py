@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any, ClassVar
 
 import httpx
+import psycopg
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -34,6 +35,7 @@ class CustodyStates(RuleBasedStateMachine):
     bank: ClassVar[ServedBank]
     runner: ClassVar[asyncio.Runner]
     conn: ClassVar[Connection]
+    books: ClassVar[psycopg.Connection]
     numbers: ClassVar[Iterator[int]] = itertools.count()
 
     @initialize()
@@ -122,8 +124,7 @@ class CustodyStates(RuleBasedStateMachine):
         return self.rows(sql)[0][0]
 
     def rows(self, sql: str) -> list[Any]:
-        with self.bank.sql() as conn:
-            return conn.execute(sql.encode(), {"id": self.account, "cash": f"{self.account}-USD"}).fetchall()
+        return self.books.execute(sql.encode(), {"id": self.account, "cash": f"{self.account}-USD"}).fetchall()
 
 
 _WORTH_MINOR = """
@@ -154,6 +155,7 @@ def machine(postgres: Server) -> Iterator[type[CustodyStates]]:
     with (
         fresh_database(postgres.url) as database_url,
         served_bank(database_url, tick_s=NEVER_S) as bank,
+        bank.sql() as CustodyStates.books,
         asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner,
     ):
         pool = open_pool(database_url, 1)
@@ -182,11 +184,11 @@ def test_a_price_that_rose_beyond_the_cash_rejects_the_order_rather_than_overdra
     assert bank.available_minor(f"{account}-USD") == bank.booked_minor(f"{account}-USD") == free_minor
 
 
-@pytest.mark.parametrize("examples", [15, pytest.param(100, marks=[pytest.mark.slow, pytest.mark.timeout(900)])])
+@pytest.mark.parametrize("examples", [10, pytest.param(100, marks=[pytest.mark.slow, pytest.mark.timeout(900)])])
 def test_custody_stays_what_its_trades_say(machine: type[CustodyStates], examples: int) -> None:
     run_machine(
         machine,
         settings=settings(
-            max_examples=examples, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck)
+            max_examples=examples, stateful_step_count=15, deadline=None, suppress_health_check=list(HealthCheck)
         ),
     )
