@@ -29,6 +29,7 @@ from api.protocol import threads as sdk_threads
 from api.routes import (
     agents,
     bank_events,
+    fairness,
     fraud,
     health,
     keys,
@@ -46,8 +47,8 @@ from api.settings import Settings
 from api.strict import LimitedBody
 
 OUR_ROUTES = (
-    workflows, threads, reviews, lending, loan_notices, servicing, payments, fraud, policies, agents, bank_events, keys,
-    webhooks,
+    workflows, threads, reviews, lending, loan_notices, servicing, payments, fraud, policies, fairness, agents,
+    bank_events, keys, webhooks,
     health,
 )  # fmt: skip
 SDK_ROUTES = (runs, sdk_threads, thread_states, run_control, assistants, store, crons, info)
