@@ -53,23 +53,21 @@ def _parts(report: Report, outcomes: Counter[str] | None) -> Iterator[str | Tabl
 
 
 def _impact(impact: Impact) -> Table:
-    table = _table("group", "applied", "approved", "rate", "AIR", "95 %", "z", "p", "short", "")
+    table = _table("group", "approved", "rate", "AIR", "95 %", "p", "short", "")
     for each in impact.groups:
         table.add_row(*_figures(each))
     return table
 
 
 def _figures(each: GroupImpact) -> tuple[str, ...]:
-    interval = "-" if each.interval is None else f"{each.interval[0]:.2f} to {each.interval[1]:.2f}"
+    interval = "-" if each.interval is None else f"{each.interval[0]:.2f}–{each.interval[1]:.2f}"
     verdict = escape(each.verdict) + (" (small)" if each.small else "")
     return (
         escape(each.group),
-        str(each.applied),
-        str(each.favourable),
+        f"{each.favourable} of {each.applied}",
         f"{each.rate:.1%}",
         _ratio(each.ratio, flagged=each.flagged),
         interval,
-        "-" if each.z is None else f"{each.z:.2f}",
         "-" if each.p is None else f"{each.p:.3g}",
         str(each.short) if each.short else "-",
         f"[red]✗ {verdict}[/]" if each.flagged else verdict,
@@ -111,8 +109,8 @@ def _alternatives(report: Report) -> Iterator[str | Table]:
     told = f"is the challenger {escape(best)}" if best else "is the champion: no challenger does better"
     yield (
         f"[bold]The least discriminatory alternative {told}[/], if at most {fall:g} % of all applicants may be approved"
-        f" less and {rise:g} % more loans go bad. AIR: the lowest group's rate over the highest's, of groups of 30 and"
-        f" more. A referral counts as the underwriter decided it, else as no loan."
+        f" less, and {rise:g} % more of those approved may be expected to go bad. AIR: the lowest group's rate over the"
+        f" highest's, of groups of 30 and more. A referral counts as the underwriter decided it, else as no loan."
     )
 
 
