@@ -68,13 +68,13 @@ def holding(database_url: str, text: str) -> set[str]:
         tables = conn.execute(
             """
             SELECT format('%I.%I', table_schema, table_name) FROM information_schema.tables
-            WHERE table_type = 'BASE TABLE' AND table_schema NOT IN ('pg_catalog', 'information_schema', 'sandbox')
+            WHERE table_type = 'BASE TABLE' AND table_schema NOT IN ('pg_catalog', 'information_schema')
             """
         ).fetchall()
         return {
             table
             for (table,) in tables
-            if conn.execute(f"SELECT 1 FROM {table} t WHERE t::text LIKE %s LIMIT 1", (f"%{text}%",)).fetchone()  # type: ignore[arg-type]  # a name that PostgreSQL itself quoted
+            if conn.execute(f"SELECT 1 FROM {table} t WHERE t::text LIKE %s LIMIT 1", (f"%{text}%",)).fetchone()
         }
 
 
@@ -211,7 +211,7 @@ def _store(conn: psycopg.Connection[Any], number: int) -> None:
                VALUES ('fair', %(id)s, 'underwriter', 'u', 'approve', '1', 'x', '{}', '{}')"""
         )
     for statement in statements:
-        conn.execute(statement, names)  # type: ignore[arg-type]  # constants of this file
+        conn.execute(statement, names)
 
 
 def names_of(kind: Any) -> set[str]:
