@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from tools.rules.fairness import Impact, Tally, adverse_impact, lowest_ratio
 
 BPS = 10_000
-NOBODY = Tally(0, 0)
 Cell = tuple[str, str]
 """A segment and its value, or a basis and its group."""
 
@@ -97,7 +96,8 @@ class Report:
 class _Answers:
     """What one decider answered, by protected group."""
 
-    cells: dict[Cell, Tally] = field(default_factory=dict)
+    cells: dict[Cell, list[int]] = field(default_factory=dict)
+    """How many applied and how many of them were approved."""
     cases: int = 0
     approved: int = 0
     bad: int = 0
@@ -109,9 +109,10 @@ class _Answers:
         if favourable:
             self.bad += outcome.bad_bps or 0
             self.without_bad += outcome.bad_bps is None
-        one = Tally(1, int(favourable))
         for cell in outcome.groups.items():
-            self.cells[cell] = self.cells.get(cell, NOBODY) + one
+            counts = self.cells.setdefault(cell, [0, 0])
+            counts[0] += 1
+            counts[1] += favourable
 
     def side(self) -> Side:
         ratios = [lowest_ratio(tallies) for tallies in _by_basis(self.cells).values()]
@@ -206,10 +207,10 @@ class Fairness:
                 yield f"{rise / 100:.2f} % more of those it approves are expected to go bad"
 
 
-def _by_basis(cells: Mapping[Cell, Tally]) -> dict[str, dict[str, Tally]]:
+def _by_basis(cells: Mapping[Cell, list[int]]) -> dict[str, dict[str, Tally]]:
     found: dict[str, dict[str, Tally]] = {}
-    for (basis, group), tally in cells.items():
-        found.setdefault(basis, {})[group] = tally
+    for (basis, group), counts in cells.items():
+        found.setdefault(basis, {})[group] = Tally(*counts)
     return found
 
 
