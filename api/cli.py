@@ -23,6 +23,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from api import launcher
+from api.commands.fairness import fairness_app
 from api.commands.fraud import fraud_app
 from api.commands.policy import policy_app
 from api.commands.records import audit_app, keys_app
@@ -46,6 +47,7 @@ app = typer.Typer(
 )
 app.add_typer(keys_app, name="keys")
 app.add_typer(audit_app, name="audit")
+app.add_typer(fairness_app, name="fairness")
 app.add_typer(fraud_app, name="fraud")
 app.add_typer(policy_app, name="policy")
 app.add_typer(scorecard_app, name="scorecard")
