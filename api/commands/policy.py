@@ -96,7 +96,9 @@ def withdraw_document(version: Version, url: Url, key: Key, why: Why, kind: OfKi
 @policy_app.command(name="backtest")
 def backtest_policy(
     policy: Annotated[str | None, typer.Option(help="a version or a JSON file; default: each case's own")] = None,
-    scorecard: Annotated[str | None, typer.Option(help="a version or a JSON file; default: scores as stored")] = None,
+    scorecard: Annotated[
+        str | None, typer.Option(help="a version or a JSON file, trained or not; default: the policy's own")
+    ] = None,
     since: Day = None,
     until: Annotated[
         datetime | None, typer.Option(formats=["%Y-%m-%d"], help="the last day; default: today (UTC)")
@@ -105,17 +107,22 @@ def backtest_policy(
     points: Annotated[int, typer.Option(min=-10_000, max=10_000, help="the score that has --odds")] = STANDARD.points,
     odds: Annotated[int, typer.Option(min=1, max=10_000, help="good loans to one bad at --points")] = STANDARD.odds,
     lgd_bps: Annotated[int, typer.Option("--lgd-bps", min=0, max=10_000, help="lost of a bad loan")] = STANDARD.lgd_bps,
+    rates: Annotated[
+        str | None, typer.Option("--bad-rates", help="A=120,B=250,… bad loans of 10,000 by band, or: card")
+    ] = None,
+    out_file: Annotated[Path | None, typer.Option("--out", help="CSV, one application a line")] = None,
 ) -> None:
     """Decides all stored applications again under another policy or scorecard: swaps, segments, expected loss.
 
     Changes nothing. Reads the database itself, as `countersign keys` does.
     """
-    from api.commands.backtest import Wanted, run_backtest
+    from api.commands.backtest import Wanted, bad_rates, run_backtest
 
     if policy is None and scorecard is None:
         raise InvalidInput("--policy", "is needed, or --scorecard: what else would decide?")
     days = (since.date() if since else None, until.date() if until else None)
-    run_backtest(Settings(), Wanted(policy, scorecard, *days, Assumptions(pdo, points, odds, lgd_bps)))
+    given = bad_rates(rates, Assumptions(pdo, points, odds, lgd_bps))
+    run_backtest(Settings(), Wanted(policy, scorecard, *days, given, out_file))
 
 
 def _decide(

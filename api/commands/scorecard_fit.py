@@ -15,8 +15,8 @@ from rich.text import Text
 from db.errors import CountersignError, InvalidInput
 from tools.modelling.boosting import EXTRA
 from tools.modelling.credit_file import Asked, BadCreditFile, read_credit
+from tools.rules.odds import Scale
 from tools.rules.scorecard_document import bin_points, highest_score, lowest_score
-from tools.rules.scorecard_json import Scale
 
 if TYPE_CHECKING:
     from tools.modelling.public_credit import Case
@@ -56,6 +56,8 @@ def run_fit(job: Job) -> None:
     """Raises InvalidInput for what cannot be trained on, CountersignError without the training libraries."""
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # matrices are small: threads cost more than they bring
     try:
+        if job.compare:
+            import lightgbm  # noqa: F401  # said before an hour's training, not after it
         from tools.modelling.public_credit import DataMissing
         from tools.modelling.scorecard_build import build
         from tools.modelling.scorecard_fit import NothingToTell

@@ -31,7 +31,7 @@ from tools.policy_shelf import PolicyShelf
 from tools.rules import credit_policy
 from tools.rules.affordability import Means
 from tools.rules.application_fraud import FraudAssessment
-from tools.rules.backtest import Assumptions, Backtest
+from tools.rules.backtest import Again, Assumptions, Backtest
 from tools.rules.credit_policy import Decision
 from tools.rules.findings import CreditFacts
 from tools.rules.money import MAX_MINOR
@@ -45,6 +45,7 @@ from tools.screening import screening_index
 TENANT = "acme"
 CHANGE = date(2026, 1, 1)
 FENCE = Fence(uuids.uuid7(), 1)
+NOW = policy_version("2026-01")
 LAXER = {"automatic_score_band", "history_months", "accounts_open", "automatic_amount_minor"}
 EVER = Span(TENANT, datetime(2020, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC))
 
@@ -212,11 +213,12 @@ def test_expected_loss_is_pd_times_lgd_times_principal() -> None:
         request=replace(facts.request, principal_minor=10_000_00, term_months=36),
     )
     made = credit_policy.decide(facts, policy_version("2026-01"))
-    offered = replace(made, outcome="approve", terms=terms_at(policy_version("2026-01").prices[0], facts.request))
+    offered = replace(made, outcome="approve", terms=terms_at(NOW, NOW.prices[0], facts.request))
 
-    tally.add("case", facts, offered, replace(offered, outcome="refer"))
+    bad = given.bad_bps(facts.score)
+    tally.add(Again("case", facts, offered, facts.score, replace(offered, outcome="refer"), bad))
 
-    assert given.bad_bps(700) == 323
+    assert bad == 323
     assert tally.before["USD"].loss_minor == 209_95
     assert tally.after == {}
 

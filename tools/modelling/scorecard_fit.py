@@ -17,7 +17,7 @@ from tools.modelling.fine_bins import FineBins, binned, coded, fine_bins
 from tools.modelling.penalised import penalised_logistic
 from tools.rules.fraud_model import MICRO
 from tools.rules.fraud_model_document import Calibration
-from tools.rules.scorecard_json import Scale
+from tools.rules.odds import Scale
 
 Array = Any
 Tell = Callable[[str], None]

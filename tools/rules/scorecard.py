@@ -22,9 +22,6 @@ from tools.rules.scorecard_document import (
     range_label,
 )
 
-SCORE_MIN, SCORE_MAX = 300, 850
-"""The range of scores the letters disclose."""
-
 
 @dataclass(frozen=True, slots=True)
 class ScorecardFacts:
