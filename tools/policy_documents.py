@@ -22,7 +22,7 @@ from tools.rules.policy_document import Policy
 from tools.rules.policy_forms import Kind, read_policy, read_scorecard, whole
 from tools.rules.scorecard_document import Scorecard
 
-Status = Literal["proposed", "approved", "rejected", "withdrawn"]
+Status = Literal["proposed", "approved", "rejected", "withdrawn", "revoked"]
 COLUMNS = """kind, version, in_force_from, document, sha256, status, note, proposed_by, proposed_at, decided_by,
              decided_at, reason"""
 

@@ -93,6 +93,42 @@ def withdraw_document(version: Version, url: Url, key: Key, why: Why, kind: OfKi
     _decide(version, "withdraw", (url, key), why, kind)
 
 
+@policy_app.command(name="revoke")
+def revoke_policy(
+    version: Version,
+    url: Url,
+    key: Key,
+    why: Why,
+    confirm: Annotated[bool, typer.Option("--confirm", help="what another policy owner asked for")] = False,
+    refuse: Annotated[bool, typer.Option("--refuse", help="what another policy owner asked for")] = False,
+    withdraw: Annotated[bool, typer.Option("--withdraw", help="what one asked for oneself")] = False,
+) -> None:
+    """Asks that an approved policy decide no more cases; another policy owner says the same with --confirm."""
+    from api.commands.policy_words import show_revocation
+
+    chosen = [word for word, said in (("confirm", confirm), ("refuse", refuse), ("withdraw", withdraw)) if said]
+    if len(chosen) > 1:
+        raise InvalidInput(f"--{chosen[1]}", f"is not said together with --{chosen[0]}")
+    path = f"/policies/credit_policy/{version}"
+    with Client(url, key) as client:
+        if chosen:
+            show_revocation(client.post(f"{path}/revocation/{chosen[0]}", {"reason": why}))
+        else:
+            body = {"sha256": client.get(path)["sha256"], "reason": why}
+            show_revocation(client.post(f"{path}/revocation", body))
+
+
+@policy_app.command(name="challengers")
+def list_challengers(url: Url, key: Key, since: Day = None, until: Day = None) -> None:
+    """What each challenger would have decided against the champion: agreement and swaps."""
+    from api.commands.policy_words import show_challengers
+
+    asked = {"since": since, "until": until}
+    query = "&".join(f"{name}={day.date()}" for name, day in asked.items() if day is not None)
+    with Client(url, key) as client:
+        show_challengers(client.get(f"/policies/challengers?{query}".rstrip("?")))
+
+
 @policy_app.command(name="backtest")
 def backtest_policy(
     policy: Annotated[str | None, typer.Option(help="a version or a JSON file; default: each case's own")] = None,
