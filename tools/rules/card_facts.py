@@ -8,10 +8,9 @@ from tools.rules.card_mapping import CATEGORIES, COUNTS, CardMapping, Characteri
 from tools.rules.findings import CreditFacts
 from tools.rules.policy_document import Policy
 from tools.rules.pricing import LoanRequest
-from tools.rules.scorecard import Score, ScorecardFacts, score_values
+from tools.rules.scorecard import Score, ScorecardFacts, Value, score_values
 from tools.rules.scorecard_document import Attribute, CategoricalAttribute, NumericAttribute, Scorecard
 
-Value = int | str | None
 Facts = Mapping[str, Value]
 Fault = tuple[str, str]
 

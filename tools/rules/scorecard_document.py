@@ -114,11 +114,12 @@ class BandCutoff:
     from_points: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Scorecard:
     """Score = base + the points of each attribute's bin. Bands best first; the worst starts at the lowest score.
 
-    `scale` says what a score means in odds; None where the card was never calibrated.
+    `scale` says what a score means in odds; None where the card was never calibrated. Cards are told apart by
+    identity, so that what is worked out of one is found again without comparing all its bins.
     """
 
     version: str
