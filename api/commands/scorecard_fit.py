@@ -1,6 +1,7 @@
 """`countersign scorecard fit`: loans in, a tested scorecard document and a report out, or nothing at all."""
 
 import os
+import re
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from tools.modelling.public_credit import Case
     from tools.modelling.scorecard_build import Built
 
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,49}")
 DIRECTIONS = {"up": 1, "down": -1}
 
 
@@ -107,7 +109,14 @@ def _case(job: Job) -> "Case":
     for column in reasons:
         if column not in {each.name for each in table.columns}:
             raise InvalidInput("--reason", f"{column!r} is no column that is scored")
-    return Case(table, Plan(choices.name or job.file.stem, monotone, reasons, scale))
+    return Case(table, Plan(_name(choices.name, job.file), monotone, reasons, scale))
+
+
+def _name(asked: str | None, file: Path) -> str:
+    """What the version begins with, so that a policy can name the card. Raises InvalidInput."""
+    if asked is not None and not NAME.fullmatch(asked):
+        raise InvalidInput("--name", "must be 1 to 50 letters, digits, dots, dashes and underscores, no sign first")
+    return asked or re.sub(r"[^A-Za-z0-9]+", "-", file.stem).strip("-")[:50] or "card"
 
 
 def _split(option: str, said: Iterable[str], sign: str) -> Iterator[tuple[str, str]]:

@@ -77,6 +77,7 @@ def test_card_and_report_are_made_of_a_banks_file(loans: Path) -> None:
         (("--target", "ends", "--special", "ratio"), "--special: must be COLUMN=VALUE"),
         (("--target", "ends", "--pdo", "0"), "pdo from 1 to 1,000"),
         (("--target", "ends", "--reason", "wages=Low"), "--reason: 'wages' is no column"),
+        (("--target", "ends", "--name", "our loans"), "--name: must be 1 to 50"),
         ((), "must be given with --target"),
     ],
 )
