@@ -82,7 +82,8 @@ def fitted(table: CreditTable, plan: Plan, rows: Array) -> Fitted:
 
 def folds(bads: Sequence[bool], parts: int, seed: int) -> Array:
     """The part of each row: good and bad dealt out alike, the same for the same seed."""
-    random, part = Random(seed), np.zeros(len(bads), dtype=int)
+    random = Random(seed)
+    part: Array = np.zeros(len(bads), dtype=int)
     for label in (True, False):
         alike = [row for row, bad in enumerate(bads) if bad == label]
         random.shuffle(alike)
