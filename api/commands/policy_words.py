@@ -60,7 +60,8 @@ def show_difference(told: dict[str, Any]) -> None:
 
 def show_revocation(told: dict[str, Any]) -> None:
     by = told["settled_by"] or told["asked_by"]
-    print(f"revocation of credit_policy {told['version']} is {told['status']} by {by}")
+    word = "asked for" if told["status"] == "asked" else told["status"]
+    print(f"revocation of credit_policy {told['version']} is {word} by {by}")
     if told["status"] in ("asked", "confirmed"):
         once = "once another policy owner confirms it" if told["status"] == "asked" else "for the next case"
         print(f"{told['instead'] or 'no policy'} decides instead, {once}; cases taken in already keep theirs")
@@ -71,10 +72,12 @@ def show_challengers(standings: Sequence[dict[str, Any]]) -> None:
     if not standings:
         console.print("no case was decided while a policy named a challenger")
         return
-    table = Table("challenger", "version", "against", "cases", "agreed", "swap-ins", "swap-outs", "offered", "failed")
+    table = Table(
+        "challenger", "version", "against", "cases", "agreed", "swap-ins", "swap-outs", "offered (champion)", "failed"
+    )
     for each in standings:
         share = "-" if each["agreed_bps"] is None else f"{each['agreed']} ({each['agreed_bps'] / 100:.1f} %)"
-        offered = f"{each['offered_by_challenger']} for {each['offered_by_champion']}"
+        offered = f"{each['offered_by_challenger']} ({each['offered_by_champion']})"
         names = (escape(each[name]) for name in ("challenger", "challenger_version", "champion_version"))
         counts = (
             str(each["cases"]),
