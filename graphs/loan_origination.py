@@ -20,7 +20,7 @@ from tools.lending import NewDecision
 from tools.loan_request import LoanApplication
 from tools.loan_reviews import CoolingOffAnswer, OfferAnswer, UnderwriterAnswer
 from tools.review import ask
-from tools.rules import affordability, application_fraud, credit_policy, findings, scorecard
+from tools.rules import affordability, application_fraud, credit_policy, findings
 from tools.rules.findings import Findings
 from tools.rules.plain import from_plain, to_plain
 from tools.rules.reg_b import C1, reason
@@ -58,10 +58,7 @@ async def intake(state: State, runtime: Runtime[Context]) -> State:
 
 
 async def score(state: State, runtime: Runtime[Context]) -> State:
-    card = await loan_challengers.champion(runtime.context, state["application"])
-    found = to_plain(scorecard.score(loan_facts.scored_file(state["application"]), card))
-    await lending.store_assessment(runtime.context, "scorecard", found["version"], found)
-    return {"scorecard": found}
+    return {"scorecard": await loan_challengers.scored(runtime.context, state["application"])}
 
 
 async def assess_affordability(state: State, runtime: Runtime[Context]) -> State:
@@ -126,7 +123,8 @@ async def underwriting(state: State, runtime: Runtime[Context]) -> State:
 async def offer(state: State, runtime: Runtime[Context]) -> State:
     context = runtime.context
     today = context.now().date()
-    facts = loan_letters.offer(state, context.creditor, today, today + timedelta(days=OFFER_DAYS))
+    card = await loan_challengers.champion(context, state["application"])
+    facts = loan_letters.offer(state, context.creditor, card, today, today + timedelta(days=OFFER_DAYS))
     return {"offer": loan_letters.offer_dates(await case_records.send_letter(context, facts))}
 
 
@@ -167,7 +165,8 @@ async def book(state: State, runtime: Runtime[Context]) -> State:
 async def adverse_action(state: State, runtime: Runtime[Context]) -> State:
     context = runtime.context
     refused = await case_records.answered_review(context, "acceptance") if "acceptance" in state else None
-    facts = loan_letters.adverse_action(state, context.creditor, context.now().date(), refused)
+    card = await loan_challengers.champion(context, state["application"])
+    facts = loan_letters.adverse_action(state, context.creditor, card, context.now().date(), refused)
     await case_records.send_letter(context, facts)
     return {"outcome": "declined"}
 

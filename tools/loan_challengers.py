@@ -6,9 +6,11 @@ from typing import Any
 from db.errors import NotFound, UnreadableDocument
 from tools import lending, loan_facts
 from tools.context import Context
-from tools.rules import application_fraud, credit_policy, scorecard
+from tools.rules import application_fraud, credit_policy
+from tools.rules.odds import bad_bps
 from tools.rules.plain import to_plain
 from tools.rules.policy_document import Challenger, Policy
+from tools.rules.scorecard import Score
 from tools.rules.scorecard_document import Scorecard
 
 
@@ -16,6 +18,15 @@ async def champion(context: Context, application: Mapping[str, Any]) -> Scorecar
     """The scorecard that the case's policy names."""
     policy = await loan_facts.policy_of(context, application)
     return await context.shelf.scorecard(context.pool, context.tenant_id, policy.scorecard)
+
+
+async def scored(context: Context, application: Mapping[str, Any]) -> dict[str, Any]:
+    """The champion's score, stored with the probability of going bad that the card is calibrated to."""
+    policy, card = await loan_facts.policy_of(context, application), await champion(context, application)
+    score = loan_facts.score(application, policy, card)
+    found: dict[str, Any] = to_plain(score)
+    await lending.store_assessment(context, "scorecard", score.version, found | _calibrated(score, card))
+    return found
 
 
 async def assess(context: Context, application: Mapping[str, Any]) -> None:
@@ -41,7 +52,11 @@ async def _documents(context: Context, policy: Policy, challenger: Challenger) -
 
 
 def _found(application: Mapping[str, Any], policy: Policy, card: Scorecard) -> dict[str, Any]:
-    score = scorecard.score(loan_facts.scored_file(application), card)
+    score = loan_facts.score(application, policy, card)
     fraud = application_fraud.assess(loan_facts.fraud_facts(application))
     decision = credit_policy.decide(loan_facts.judged(application, score, fraud), policy)
-    return {"score": to_plain(score), "decision": to_plain(decision)}
+    return {"score": to_plain(score), "decision": to_plain(decision)} | _calibrated(score, card)
+
+
+def _calibrated(score: Score, card: Scorecard) -> dict[str, int]:
+    return {} if card.scale is None else {"bad_bps": bad_bps(score.points, card.scale)}

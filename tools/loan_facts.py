@@ -15,6 +15,7 @@ from tools.lending import NewApplication
 from tools.loan_request import Employment, Housing, LoanApplication, ShortApplication
 from tools.rules.affordability import AffordabilityFacts, Means, Obligation, means_of
 from tools.rules.application_fraud import FraudAssessment, FraudFacts
+from tools.rules.card_facts import facts_of, score_for
 from tools.rules.dates import add_months, whole_months_between
 from tools.rules.findings import CreditFacts
 from tools.rules.money import to_minor
@@ -23,6 +24,7 @@ from tools.rules.policy_document import Policy
 from tools.rules.pricing import LoanRequest, dearest
 from tools.rules.pricing import affordability_facts as facts_at
 from tools.rules.scorecard import Score, ScorecardFacts
+from tools.rules.scorecard_document import Scorecard
 
 VELOCITY_DAYS = 30
 
@@ -89,9 +91,10 @@ async def complete(context: Context, request: Mapping[str, Any]) -> dict[str, An
     }
 
 
-def scored_file(application: Mapping[str, Any]) -> ScorecardFacts:
-    """What is scored: the credit file, or nothing known at all where there is none."""
-    return from_plain(ScorecardFacts, application["file"]) if application["file"] else ScorecardFacts()
+def score(application: Mapping[str, Any], policy: Policy, card: Scorecard) -> Score:
+    """By the card, as the policy reads the application for it."""
+    facts = facts_of(_file(application), _loan_request(application), _means(application), application["purpose"])
+    return score_for(policy, card, facts)
 
 
 async def policy_of(context: Context, application: Mapping[str, Any]) -> Policy:
@@ -133,7 +136,7 @@ def judged(application: Mapping[str, Any], score: Score, fraud: FraudAssessment)
         purpose=application["purpose"],
         request=_loan_request(application),
         means=_means(application),
-        file=scored_file(application) if application["file"] else None,
+        file=_file(application),
         score=score,
         fraud=fraud,
     )
@@ -212,6 +215,10 @@ def _scored(file: CreditFile, employment: str | None, months: int | None, housin
         employment_months=months,
         housing_status=housing,
     )
+
+
+def _file(application: Mapping[str, Any]) -> ScorecardFacts | None:
+    return from_plain(ScorecardFacts, application["file"]) if application["file"] else None
 
 
 def _means(application: Mapping[str, Any]) -> Means:

@@ -29,7 +29,7 @@ from tools.rules.jurisdictions import LAWS, last_day_to_cancel
 from tools.rules.plain import from_plain
 from tools.rules.pricing import LoanTerms
 from tools.rules.reg_b import C1
-from tools.rules.scorecard import SCORE_MAX, SCORE_MIN
+from tools.rules.scorecard_document import Scorecard, highest_score, lowest_score
 
 KEY_FACTORS = 4
 HOW_TO_ACCEPT = (
@@ -39,7 +39,9 @@ HOW_TO_ACCEPT = (
 State = Mapping[str, Any]
 
 
-def offer(state: State, creditor: Creditor, today: date, expires_on: date) -> OfferFacts | CounterOfferFacts:
+def offer(
+    state: State, creditor: Creditor, card: Scorecard, today: date, expires_on: date
+) -> OfferFacts | CounterOfferFacts:
     """An offer of what was asked for, or of other terms and why."""
     terms, first_due_on = _terms(state), add_months(today, 1)
     facts = OfferFacts(
@@ -57,7 +59,7 @@ def offer(state: State, creditor: Creditor, today: date, expires_on: date) -> Of
         offer=facts,
         reasons=_reasons(state),
         bureau=DEMO_BUREAU if _has_file(state) else None,
-        score=_score(state, creditor),
+        score=_score(state, creditor, card),
     )
 
 
@@ -75,14 +77,16 @@ def offer_dates(letter: LetterFacts) -> dict[str, str]:
     return {"offered_on": made.dated, "expires_on": made.expires_on}
 
 
-def adverse_action(state: State, creditor: Creditor, today: date, refused: AnsweredReview | None) -> AdverseActionFacts:
+def adverse_action(
+    state: State, creditor: Creditor, card: Scorecard, today: date, refused: AnsweredReview | None
+) -> AdverseActionFacts:
     """`refused` ended the counteroffer that was made instead, if one was."""
     return AdverseActionFacts(
         dated=today.isoformat(),
         application=_application(state),
         reasons=_reasons(state),
         bureau=DEMO_BUREAU if _has_file(state) else None,
-        score=_score(state, creditor),
+        score=_score(state, creditor, card),
         counter_offer=_lapsed(state, refused) if refused else None,
     )
 
@@ -171,8 +175,8 @@ def _has_file(state: State) -> bool:
     return state["application"]["file"] is not None
 
 
-def _score(state: State, creditor: Creditor) -> CreditScore | None:
-    """The score disclosed: our own scorecard's over the bureau's file; none without a file.
+def _score(state: State, creditor: Creditor, card: Scorecard) -> CreditScore | None:
+    """The score disclosed: that of the card that decided, with the card's own range; none without a bureau's file.
 
     Where recent inquiries cost points, they are named whatever their rank (15 USC 1681g(f)(9)).
     """
@@ -183,8 +187,8 @@ def _score(state: State, creditor: Creditor) -> CreditScore | None:
     factors = [*costly, *(reason for reason in less if reason["wording"] == C1.RECENT_INQUIRIES)]
     return CreditScore(
         points=score["points"],
-        lowest=SCORE_MIN,
-        highest=SCORE_MAX,
+        lowest=lowest_score(card),
+        highest=highest_score(card),
         scored_on=state["application"]["applied_on"],
         key_factors=tuple(reason["text"] for reason in factors),
         provider=creditor.name,

@@ -7,6 +7,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
+from tools.rules.card_mapping import Purpose
+
 LARGEST = 10_000_000
 LONGEST_MONTHS = 480
 EARLIEST_EMPLOYMENT = date(1930, 1, 1)
@@ -61,17 +63,6 @@ PastDate = Annotated[
     BeforeValidator(_iso_date),
     AfterValidator(_believable),
     Field(description=f"{EARLIEST_EMPLOYMENT} to today"),
-]
-Purpose = Literal[
-    "debt_consolidation",
-    "education",
-    "gambling",
-    "home_improvement",
-    "household",
-    "medical",
-    "securities",
-    "vehicle",
-    "other",
 ]
 
 

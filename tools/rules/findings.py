@@ -86,7 +86,7 @@ def evaluate(facts: CreditFacts, policy: Policy) -> Findings:
     return Findings(
         policy_version=policy.version,
         price_band=priced.band if priced else None,
-        terms=terms_at(at, facts.request),
+        terms=terms_at(policy, at, facts.request),
         affordability=affordability,
         rules=rules,
     )

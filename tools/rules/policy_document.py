@@ -8,12 +8,15 @@ from itertools import pairwise
 
 from tools.rules.affordability import MAX_RATIO_BPS
 from tools.rules.amortisation import MAX_RATE_BPS, MAX_TERM_MONTHS
+from tools.rules.card_mapping import CardMapping
+from tools.rules.jurisdictions import LAWS, Jurisdiction
 from tools.rules.money import MAX_MINOR, minor_exponent
 from tools.rules.plain import OutOfRange
 from tools.rules.scorecard_document import BANDS, Band
 
 VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 MAX_COUNT, MAX_MONTHS, MAX_DAYS, MAX_FEE_BPS, MAX_CHALLENGERS = 1_000, 1_200, 10_000, 5_000, 5
+MAX_COOLING_OFF_DAYS = 365
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +108,22 @@ class PriceBand:
 
 
 @dataclass(frozen=True, slots=True)
+class CoolingOff:
+    """Calendar days within which a borrower may cancel an accepted loan, by whose law it is; never fewer than that
+    law grants."""
+
+    us_days: int
+    eu_days: int
+
+    def __post_init__(self) -> None:
+        _within("us_days", self.us_days, LAWS["US"].least_cooling_off_days, MAX_COOLING_OFF_DAYS)
+        _within("eu_days", self.eu_days, LAWS["EU"].least_cooling_off_days, MAX_COOLING_OFF_DAYS)
+
+    def days(self, jurisdiction: Jurisdiction) -> int:
+        return self.us_days if jurisdiction == "US" else self.eu_days
+
+
+@dataclass(frozen=True, slots=True)
 class Challenger:
     """Another way to judge the same applications, stored beside the decision and never part of it.
 
@@ -125,6 +144,7 @@ class Challenger:
 class Policy:
     """One version, in force from a date until a later version's. Bands that `prices` leaves out are not lent to.
     `scorecard` is the version that scores, the champion; what its `challengers` would have decided is stored.
+    `mappings` say how cards of other columns than ours are read.
 
     Prices go from the best band down, and no worse band is better off in any column: so a better score can
     never have a worse outcome.
@@ -138,8 +158,10 @@ class Policy:
     referrals: Referrals
     affordable: Affordable
     prices: tuple[PriceBand, ...]
+    cooling_off: CoolingOff
     scorecard: str
     challengers: tuple[Challenger, ...]
+    mappings: tuple[CardMapping, ...]
 
     def __post_init__(self) -> None:
         check_version("version", self.version)
@@ -150,6 +172,7 @@ class Policy:
             raise OutOfRange("currency", str(exc)) from exc
         self._check_prices()
         _different("challengers", [each.name for each in self.challengers])
+        _different("mappings", [each.scorecard for each in self.mappings])
         if len(self.challengers) > MAX_CHALLENGERS:
             raise OutOfRange("challengers", f"must be {MAX_CHALLENGERS} at most")
 

@@ -238,7 +238,7 @@ def walked(world: World, case: Case, client: httpx.Client) -> dict[str, bytes]:
 def ids_of(world: World, case: Case) -> dict[str, list[str]]:
     threads = [case.thread_id, *([case.fraud_thread] if case.fraud_thread else [])]
     found: dict[str, list[str]] = {"thread_id": threads, "application_id": ["1", "2"]}
-    found |= {"kind": ["credit_policy"], "version": ["2026-01"]}
+    found |= {"kind": ["credit_policy"], "version": ["2026-01"], "challenger": ["rival"]}
     found |= {"client_id": ["client-001"], "client_task_id": [case.thread_id], "event_id": ["none"]}
     listed = {"run_id": "runs?limit=100", "review_id": "reviews", "task_id": "tasks", "letter_id": "letters"}
     for name, path in listed.items():
