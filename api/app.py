@@ -52,8 +52,8 @@ from api.settings import Settings
 from api.strict import LimitedBody
 
 OUR_ROUTES = (
-    workflows, threads, reviews, lending, loan_notices, servicing, payments, fraud, policy_oversight, policies, fairness,
-    agents, bank_events, keys, webhooks, clients, tasks, interactions, market_events,
+    workflows, threads, reviews, lending, loan_notices, servicing, payments, fraud, policy_oversight, policies,
+    fairness, agents, bank_events, keys, webhooks, clients, tasks, interactions, market_events,
     health,
 )  # fmt: skip
 SDK_ROUTES = (runs, sdk_threads, thread_states, run_control, assistants, store, crons, info)
