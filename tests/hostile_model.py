@@ -102,7 +102,7 @@ def plain(behaviour: Behaviour, *, ignores: bool = False) -> Behaviour:
     def answer(asked: Asked) -> Reply:
         unknown = {"tools", "response_format"} & asked.body.keys()
         if unknown and not ignores:
-            return Reply(f"unknown parameter: {sorted(unknown)[0]}", status=400)
+            return Reply(f"unknown parameter: {min(unknown)}", status=400)
         reply = behaviour(asked)
         return Reply(reply.text or json.dumps([call.tool for call in reply.calls]))
 
@@ -194,7 +194,7 @@ class _Handler(BaseHTTPRequestHandler):
             else:
                 self._send(reply, _completion(reply))
 
-    def log_message(self, format: str, *args: Any) -> None:
+    def log_message(self, *args: Any) -> None:
         """Not on the tests' output."""
 
     def _send(self, reply: Reply, value: Any) -> None:
