@@ -24,6 +24,7 @@ def opened_model(settings: Settings) -> OpenAIModel | None:
         per_run=_limits(settings.model_run_calls, settings.model_run_tokens, settings.model_run_usd),
         per_day=_limits(settings.model_day_calls, settings.model_day_tokens, settings.model_day_usd),
         prices=Prices(settings.model_input_usd, settings.model_output_usd),
+        writes_letters=settings.model_letters,
     )
 
 

@@ -137,6 +137,9 @@ class Settings(BaseSettings):
     model_day_usd: PositiveFloat = Field(
         100, validation_alias="COUNTERSIGN_MODEL_DAY_USD", description="US dollars for it per tenant and day (UTC)"
     )
+    model_letters: bool = Field(
+        False, validation_alias="COUNTERSIGN_MODEL_LETTERS", description="add the model's paragraph to letters of loans"
+    )
     model_input_usd: float = Field(
         0, ge=0, validation_alias="COUNTERSIGN_MODEL_INPUT_USD", description="price of a million tokens asked"
     )

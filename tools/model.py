@@ -68,6 +68,11 @@ class Model(Protocol):
     @property
     def name(self) -> str: ...
 
+    @property
+    def writes_letters(self) -> bool:
+        """Whether customers are sent paragraphs of its making, which nobody but a program has read."""
+        ...
+
     async def structured(
         self, prompt: Prompt, shape: type[Shape], facts: Mapping[str, Any], spender: Spender, check: Check | None = None
     ) -> Shape | Abstained:
@@ -91,6 +96,7 @@ class OpenAIModel:
     per_day: Limits
     prices: Prices = field(default_factory=Prices)
     breaker: Breaker = field(default_factory=Breaker)
+    writes_letters: bool = False
     knows_schemas: bool = True
     knows_tools: bool = True
 
