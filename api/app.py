@@ -31,9 +31,11 @@ from api.routes import (
     bank_events,
     fraud,
     health,
+    intake,
     keys,
     lending,
     loan_notices,
+    models,
     payments,
     policies,
     reviews,
@@ -48,6 +50,8 @@ from api.strict import LimitedBody
 OUR_ROUTES = (
     workflows, threads, reviews, lending, loan_notices, servicing, payments, fraud, policies, agents, bank_events, keys,
     webhooks,
+    intake,
+    models,
     health,
 )  # fmt: skip
 SDK_ROUTES = (runs, sdk_threads, thread_states, run_control, assistants, store, crons, info)

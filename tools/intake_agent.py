@@ -21,7 +21,7 @@ from tools.rules.untrusted import visible
 from tools.rules.written_values import is_whole, numbers
 
 Source = Literal["typed_by_user", "untrusted"]
-LONGEST_QUOTE = 300
+LONGEST_QUOTE = 160
 _QUOTED_FROM = re.compile(
     r"^(?:>.*|-{2,}\s*(?:original message|ursprüngliche nachricht|forwarded message|weitergeleitete nachricht).*"
     r"|(?:from|von|on .{1,80} wrote|am .{1,80} schrieb.{0,80}):.*)$",
@@ -111,9 +111,19 @@ def judge(shape: type[BaseModel], arguments: Sequence[Argument], refused: Sequen
         wanted = shape.model_validate(_nested(arguments)).model_dump(mode="json")
     except ValidationError as exc:
         for fault in exc.errors(include_url=False, include_input=False):
-            questions.setdefault(".".join(str(part) for part in fault["loc"]), str(fault["msg"]))
+            for path in _asked(shape, ".".join(str(part) for part in fault["loc"])):
+                questions.setdefault(path, str(fault["msg"]))
         return Judged(None, questions)
     return Judged(None, questions) if questions else Judged(wanted, {})
+
+
+def answer_form(shape: type[BaseModel], questions: Mapping[str, str]) -> dict[str, Any]:
+    """JSON schema of the answers: every field may be given or mended by its path, those asked for must be."""
+    whole = shape.model_json_schema()
+    known = {field.path: field.schema for field in intake_fields.fields(shape)}
+    lists = {path: schema for path, schema in whole["properties"].items() if _is_apart(path, known)}
+    form = {"type": "object", "properties": lists | known, "required": sorted(questions), "additionalProperties": False}
+    return form | ({"$defs": whole["$defs"]} if "$defs" in whole else {})
 
 
 def is_unmistakable(shape: type[BaseModel], arguments: Sequence[Argument], text: str) -> bool:
@@ -201,6 +211,19 @@ def _ambiguous(form: Mapping[str, Field], taken: Mapping[str, Sequence[Argument]
             yield path, f"{AMBIGUOUS}: the text states {', '.join(values)}"
         elif len(stated) > room:
             yield path, f"{AMBIGUOUS}: the text states {', '.join(sorted(stated))}"
+
+
+def _asked(shape: type[BaseModel], path: str) -> list[str]:
+    """A whole part that is missing is asked for by its fields; what is within a list, by the list."""
+    known = intake_fields.fields(shape)
+    if any(field.path == path for field in known):
+        return [path]
+    within = [field.path for field in known if field.path.startswith(f"{path}.") and "default" not in field.schema]
+    return within or [path.partition(".")[0]]
+
+
+def _is_apart(path: str, known: Iterable[str]) -> bool:
+    return not any(each == path or each.startswith(f"{path}.") for each in known)
 
 
 def _nested(arguments: Iterable[Argument]) -> dict[str, Any]:

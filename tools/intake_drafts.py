@@ -62,12 +62,14 @@ async def advance(conn: AsyncConnection[Any], tenant_id: str, draft: Draft) -> N
     cur = await conn.execute(
         """
         UPDATE intake_drafts SET status = %(status)s, arguments = %(arguments)s, input = %(input)s,
-            input_sha256 = %(input_sha256)s, thread_id = %(thread_id)s, updated_at = clock_timestamp()
+            input_sha256 = %(input_sha256)s, thread_id = %(thread_id)s, refused = %(refused)s,
+            updated_at = clock_timestamp()
         WHERE intake_id = %(intake_id)s AND tenant_id = %(tenant_id)s AND updated_at = %(updated_at)s
           AND status <> 'started'
         RETURNING intake_id
         """,
-        {"intake_id": draft.intake_id, "updated_at": draft.updated_at} | _changing(tenant_id, draft),
+        {"intake_id": draft.intake_id, "refused": Jsonb(draft.refused), "updated_at": draft.updated_at}
+        | _changing(tenant_id, draft),
     )
     if await cur.fetchone() is None:
         raise Conflict(f"intake {draft.intake_id} was answered meanwhile, or has started its case")
