@@ -41,8 +41,10 @@ async def explain(
         return {"text": template, "source": "template", "reason": str(OFF), "model": "off"}
     asked, spender = prompt(kind), context.spender(private)
     answer = await model.structured(asked, Prose, facts, spender, lambda prose: _ungrounded(prose, facts))
-    said = {"text": template, "source": "template", "reason": str(answer)}
-    if not isinstance(answer, Abstained):
+    if isinstance(answer, Abstained):
+        # The reason alone: its detail may hold words of the model's.
+        said = {"text": template, "source": "template", "reason": answer.reason}
+    else:
         said = {"text": _one_line(answer.text), "source": "model", "reason": ""}
     written_by = {"model": model.name, "prompt": f"{asked.name} {asked.version} {asked.sha256}"}
     return {**said, **written_by, "spent": spender.account()}

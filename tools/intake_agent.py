@@ -62,7 +62,7 @@ class Argument:
 
 @dataclass(frozen=True, slots=True)
 class RefusedValue:
-    """What the model said and we do not take."""
+    """What the model said and we do not take; `quote` is empty where the text does not say it."""
 
     field: str
     quote: str
@@ -98,7 +98,7 @@ async def read(model: Model, spender: Spender, shape: type[BaseModel], text: str
     said: dict[str, Any] = {"model": model.name, "prompt": f"{asked.name} {asked.version} {asked.sha256}"}
     said["spent"] = spender.account()
     if isinstance(answer, Abstained):
-        return ReadText((), (), said | {"abstained": str(answer)})
+        return ReadText((), (), said | {"abstained": answer.reason})
     arguments, refused = _taken(form, answer.found, text, origin)
     return ReadText(arguments, refused, said)
 
@@ -138,7 +138,7 @@ def is_unmistakable(shape: type[BaseModel], arguments: Sequence[Argument], text:
         stated = len(numbers(text))
     except ValueError:
         return False
-    return len(found) == len(set(found)) and stated <= found.count("number")
+    return len(found) == len(set(found)) and ("number" not in found or stated == 1)
 
 
 AMBIGUOUS = "ambiguous"
@@ -171,12 +171,13 @@ def _argument(
 
     text, origin = said
     if field is None:
-        return refuse("the form has no such field")
+        return RefusedValue("", "", "the form has no such field")
     if not one.quote.strip() or len(one.quote) > LONGEST_QUOTE:
-        return refuse(f"a quote of 1 to {LONGEST_QUOTE} characters is needed")
+        return RefusedValue(one.field, "", f"a quote of 1 to {LONGEST_QUOTE} characters is needed")
     places = _places(one.quote, text)
     if not places:
-        return refuse("the text does not say this")
+        # Not in its words: what a model made up is shown to nobody.
+        return RefusedValue(one.field, "", "the text does not say this")
     whole = [place for place in places if is_whole(text, *place)]
     if not whole:
         return refuse("it is a piece of a longer word or number")
@@ -187,7 +188,7 @@ def _argument(
     if value is None:
         return refuse(f"these words do not state one {field.kind.replace('_', ' ')}")
     if not intake_fields.same(field, one.value, value):
-        return refuse(f"these words state {value}, not {one.value}")
+        return refuse(f"these words state {value}, and not what was read there")
     others = _QUOTED_FROM.search(text)
     mine = [place for place in whole if origin == "typed_by_user" and (others is None or place[1] <= others.start())]
     start, end = (mine or whole)[0]
