@@ -133,6 +133,10 @@ def _foreign_numbers(text: str, known: _Known) -> Iterator[str]:
 def _foreign_words(text: str, known: _Known) -> Iterator[str]:
     for found in _WORD.finditer(text):
         whole, opens = found.group(), _opens(text, found.start())
+        if whole.casefold() in NUMBERS and _PERCENT.match(text[found.end() :]):
+            # In digits it would have been looked at with its unit.
+            yield f"{whole} percent"
+            continue
         parts = [part for part in re.split(r"[-'’]", re.sub(r"['’]s?$", "", whole)) if part]
         if _may_be_said(whole, known, opens=opens):
             continue

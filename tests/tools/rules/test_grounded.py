@@ -43,6 +43,7 @@ def test_text_that_keeps_to_the_facts_is_taken(text: str) -> None:
         ("The payment is 36 % of what is usual.", "36 %"),
         ("The payment is 7.25 USD.", "7.25 USD"),
         ("There were seven payments.", "seven"),
+        ("It is three percent more.", "three percent"),
         ("It is twelve thousand more than usual.", "thousand"),
         ("It is double of what is usual.", "double"),
         ("It was made on 23 November 2026.", "23 November 2026"),
