@@ -34,6 +34,7 @@ from api.routes import (
     keys,
     lending,
     loan_notices,
+    loan_withdrawals,
     payments,
     policies,
     reviews,
@@ -46,8 +47,8 @@ from api.settings import Settings
 from api.strict import LimitedBody
 
 OUR_ROUTES = (
-    workflows, threads, reviews, lending, loan_notices, servicing, payments, fraud, policies, agents, bank_events, keys,
-    webhooks,
+    workflows, threads, reviews, lending, loan_notices, loan_withdrawals, servicing, payments, fraud, policies, agents,
+    bank_events, keys, webhooks,
     health,
 )  # fmt: skip
 SDK_ROUTES = (runs, sdk_threads, thread_states, run_control, assistants, store, crons, info)

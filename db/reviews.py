@@ -192,6 +192,21 @@ async def answer_as(conn: AsyncConnection[Any], party: str, review: Review, give
     return run
 
 
+async def take_back(conn: AsyncConnection[Any], review: Review, actor: Actor, given: Mapping[str, Any]) -> NewRun:
+    """The case's requester takes back what the review is about, whoever was to answer it, in the caller's transaction.
+
+    `given` is what the workflow makes of that; no form has it. Raises as `answer` does.
+    """
+    if actor.person != review.started_by:
+        raise Forbidden("only whoever started this case may take it back")
+    if review.status != "open":
+        raise AlreadyAnswered(review.review_id, review.status)
+    if review.is_late:
+        raise TooLate(review.review_id, review.due_at)
+    run, _ = await _settle(conn, review, actor.person, Answer(review.payload_sha256, given))
+    return run
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """`payload_sha256` names what was seen; the rest is for the run that carries the answer on, as in NewRun."""

@@ -15,6 +15,7 @@ from tools.contract_letter_facts import (
     ContractLetterKind,
     LapsedOffer,
 )
+from tools.intake_letter_facts import INTAKE_FACTS, IntakeLetterFacts, IntakeLetterKind
 from tools.rules.amortisation import MAX_TERM_MONTHS, Instalment
 from tools.rules.jurisdictions import Jurisdiction
 from tools.rules.plain import from_plain
@@ -39,6 +40,7 @@ LetterKind = (
         "transfer_return",
     ]
     | ContractLetterKind
+    | IntakeLetterKind
     | ServicingLetterKind
 )
 
@@ -167,11 +169,12 @@ class DisbursementFacts:
 
 
 LoanLetterFacts = OfferFacts | CounterOfferFacts | AdverseActionFacts | DisbursementFacts | ContractLetterFacts
-LetterFacts = LoanLetterFacts | ServicingLetterFacts | TransferLetterFacts
+LetterFacts = LoanLetterFacts | IntakeLetterFacts | ServicingLetterFacts | TransferLetterFacts
 
 _FACTS: tuple[type[LetterFacts], ...] = (
     *(OfferFacts, CounterOfferFacts, AdverseActionFacts, DisbursementFacts),
     *CONTRACT_FACTS,
+    *INTAKE_FACTS,
     *(TransferReceiptFacts, TransferRefusalFacts, TransferReturnFacts),
     *SERVICING_FACTS,
 )
