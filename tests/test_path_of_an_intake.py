@@ -8,6 +8,7 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
+from tests.api.test_policies import TODAY, approved, document, propose, run
 from tests.crash_deployment import until
 from tests.payers import bank_sql, new_payer
 from tests.service import Service, answer, follow, open_review, start_case
@@ -168,6 +169,8 @@ def test_income_that_the_accounts_contradict_is_asked_twice_and_then_referred_wi
     income = stored["evidence"]["figures"][0]
     assert (income["source"], income["used_minor"], income["stated_minor"]) == ("account_activity", 4_000_00, 6_300_00)
     assert stored["means"]["monthly_income_minor"] == 4_000_00 and stored["evidence"]["rounds"] == 2
+    replayed = run(countersign, "replay", thread_id)
+    assert replayed[0] == 0 and "agrees byte for byte" in replayed[1]
 
 
 def test_debt_at_the_bank_that_was_not_stated_counts_and_what_was_stated_wrongly_is_asked(countersign: Service) -> None:
@@ -221,6 +224,22 @@ def test_stored_application_is_withdrawn_without_being_decided(countersign: Serv
     assert "We have made no decision" in letters(client, thread_id)["withdrawal"]
 
 
+def test_application_whose_run_waits_for_the_bank_is_withdrawn_when_it_is_back(countersign: Service) -> None:
+    client, bank = countersign.client("client"), countersign.bank()
+    bank.put("/misbehaviour", json={"route": "*", "mode": "500"}).raise_for_status()
+    try:
+        thread_id = start_case(client, APPLICATION)
+        with client.stream("GET", f"/threads/{thread_id}/events") as stream:
+            next(line for line in stream.iter_lines() if '"waiting"' in line)
+        noted = withdraw(client, thread_id)
+    finally:
+        bank.put("/misbehaviour", json={"route": "*", "mode": "none"}).raise_for_status()
+
+    assert noted.status_code == 202, noted.text
+    assert outcome(client, thread_id) == "withdrawn"
+    assert set(letters(client, thread_id)) == {"withdrawal"}
+
+
 def test_loan_that_is_paid_out_is_withdrawn_no_more(countersign: Service) -> None:
     client = countersign.client("client")
     thread_id = begin(client, applicant_id="cust_1005", housing={"status": "mortgage", "monthly_cost": "1890"})
@@ -244,6 +263,7 @@ def test_two_who_apply_together_are_judged_accept_and_hear_of_it_together(counte
     stored = facts(countersign, thread_id)
     assert stored["means"]["monthly_income_minor"] == 6_500_00 + 3_100_00
     assert len(stored["other_files"]) == 1
+    assert run(countersign, "replay", thread_id)[0] == 0
     sent = served_rows(countersign, "SELECT kind, copy, body FROM letters WHERE thread_id = %s", thread_id)
     assert {(row["kind"], row["copy"]) for row in sent} == {
         (kind, copy) for kind in ("offer", "disbursement_confirmation") for copy in ("", "co_applicant")
@@ -279,3 +299,18 @@ def test_bad_co_applicant_is_refused_by_field(countersign: Service, co_applicant
 
     assert refused.status_code == 422
     assert refused.json()["errors"][0]["field"].endswith(field)
+
+
+def test_policy_may_check_every_loan_and_refer_a_contradiction_at_once(countersign: Service) -> None:
+    """The last of this module: the policy is in force from then on."""
+    client, underwriter = countersign.client("client"), countersign.client("underwriter")
+    careful = document("careful", TODAY)
+    careful["intake"] |= {"cross_check_from_minor": 0, "on_contradiction": "refer"}
+    rash = careful | {"intake": careful["intake"] | {"answer_days": 1}}
+    refused = propose(countersign.client("policy_owner"), rash)
+    approved(countersign.client("policy_owner", "olga"), countersign.client("policy_owner", "otto"), careful)
+
+    thread_id = begin(client, applicant_id=salaried(countersign, 4_000_00))
+
+    assert refused.json()["errors"][0]["field"] == "document.intake.answer_days"
+    assert open_review(underwriter, thread_id)["facts"]["evidence"]["unresolved"][0]["found_minor"] == 4_000_00

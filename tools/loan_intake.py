@@ -227,6 +227,7 @@ def _unseen(recorded: Sequence[tuple[str, Obligation]], seen: Sequence[tuple[str
 def _outgoings(applicant: Applicant, claim: Claim, record: Record, owed: Sequence[Obligation]) -> Iterator[Figure]:
     means = means_of(claim.income_minor, owed, claim.housing_status, claim.housing_cost_minor)
     yield Figure(
+        claim.person,
         "obligations",
         means.monthly_obligations_minor,
         record.obligations_source,
@@ -237,7 +238,8 @@ def _outgoings(applicant: Applicant, claim: Claim, record: Record, owed: Sequenc
         stated = applicant.stated.housing is not None
         cost = claim.housing_cost_minor
         source: Source = "stated" if stated else "credit_file"
-        yield Figure("housing", means.monthly_housing_minor, source, cost if stated else None, None if stated else cost)
+        stated_minor, found_minor = (cost, None) if stated else (None, cost)
+        yield Figure(claim.person, "housing", means.monthly_housing_minor, source, stated_minor, found_minor)
 
 
 def _monthly(owed: Sequence[Obligation]) -> int:

@@ -94,6 +94,7 @@ class Gap:
 class Figure:
     """The figure that affordability counts with, and where it is from; beside it what else was said."""
 
+    person: Person
     name: FigureName
     used_minor: int
     source: Source
@@ -137,8 +138,8 @@ def income_used(claim: Claim, record: Record, rules: IntakeRules) -> Figure:
     """As stated, unless the accounts contradict it: then what they show, which is the lower."""
     shown = record.income_minor
     if shown is not None and _is_beyond(claim.income_minor, shown, rules):
-        return Figure("income", shown, "account_activity", claim.income_minor, shown)
-    return Figure("income", claim.income_minor, "stated", claim.income_minor, shown)
+        return Figure(claim.person, "income", shown, "account_activity", claim.income_minor, shown)
+    return Figure(claim.person, "income", claim.income_minor, "stated", claim.income_minor, shown)
 
 
 def counts_stated(claim: Claim, record: Record) -> bool:
