@@ -10,7 +10,7 @@ from psycopg.rows import dict_row
 
 from tests.api.test_policies import TODAY, approved, document, propose, run
 from tests.crash_deployment import until
-from tests.payers import bank_sql, new_payer
+from tests.payers import salaried
 from tests.service import Service, answer, follow, open_review, start_case
 from tests.test_path_of_a_loan import APPLICATION, letters
 
@@ -50,28 +50,6 @@ def served_rows(served: Service, query: str, *values: object) -> list[dict[str, 
     with psycopg.connect(served.database_url, autocommit=True, row_factory=dict_row) as conn:
         cur = conn.execute(query.encode(), values)
         return cur.fetchall() if cur.description else []
-
-
-def salaried(served: Service, monthly_minor: int) -> str:
-    """A customer without a credit file whose employer paid so much in each of the last three months."""
-    account = new_payer(served)
-    with bank_sql(served) as conn:
-        found = conn.execute("SELECT customer_id FROM accounts WHERE account_id = %s", (account,)).fetchall()
-        for days in (10, 40, 70):
-            conn.execute(
-                """
-                WITH booked AS (
-                    INSERT INTO transactions (reference, booked_at)
-                    VALUES ('salary', now() - make_interval(days => %(days)s)) RETURNING transaction_id
-                )
-                INSERT INTO postings (transaction_id, account_id, currency, amount_minor)
-                SELECT transaction_id, account_id, 'USD', amount FROM booked,
-                    (VALUES ('BANK-CASH-USD', -%(amount)s::bigint), (%(account)s, %(amount)s::bigint))
-                        AS side (account_id, amount)
-                """,
-                {"days": days, "amount": monthly_minor, "account": account},
-            )
-    return str(found[0][0])
 
 
 def test_contradiction_is_asked_by_field_and_the_corrected_figure_decides(countersign: Service) -> None:

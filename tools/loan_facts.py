@@ -11,7 +11,7 @@ from tools import lending, loan_completion, loan_intake
 from tools.bank import Bank
 from tools.bank_records import Account, Customer
 from tools.context import Context
-from tools.lending import NewApplication
+from tools.lending import NewApplication, Standing
 from tools.loan_intake import Applicant
 from tools.loan_request import LoanApplication, ShortApplication
 from tools.rules import application_fraud, scorecard
@@ -60,8 +60,7 @@ async def complete(context: Context, state: Mapping[str, Any]) -> dict[str, Any]
     asked = loan_completion.completed(state["request"], answers)
     applicants = await loan_intake.known(context.bank, asked)
     account = await context.bank.account(asked.payout_account or applicants[0].customer.accounts[0])
-    now = context.now()
-    today = date.fromisoformat(before["applied_on"]) if before else now.date()
+    now, today = context.now(), context.now().date() if before is None else date.fromisoformat(before["applied_on"])
     new = new_application(context.thread_id, asked, state["request"])
     async with context.pool.connection() as conn:
         number = await lending.store_application(conn, context.tenant_id, new)
@@ -72,6 +71,7 @@ async def complete(context: Context, state: Mapping[str, Any]) -> dict[str, Any]
     case = Case(new.amount_minor, new.currency, now.date())
     weighed = await loan_intake.weigh(context.bank, applicants, case, policy.intake, len(answers))
     standing = await lending.standing(context, new.applicant_id, now - timedelta(days=VELOCITY_DAYS))
+    people = [_person(each, case, standing) for each in applicants]
     return {
         "application_id": number,
         "reference": str(context.thread_id),
@@ -86,11 +86,9 @@ async def complete(context: Context, state: Mapping[str, Any]) -> dict[str, Any]
         "payout_account": account.account_id,
         "payout_account_owned": any(_is_owned(account, each.customer) for each in applicants),
         "withdrawn": standing.withdrawn,
-        "means": to_plain(weighed.means),
-        "gaps": to_plain(weighed.gaps),
-        "evidence": to_plain(weighed.evidence),
-        **_person(applicants[0], case, standing.applications),
-        "co_applicant": _person(applicants[1], case, 0) if len(applicants) > 1 else None,
+        **{name: to_plain(getattr(weighed, name)) for name in ("means", "gaps", "evidence")},
+        **people[0],
+        "co_applicant": people[1] if len(people) > 1 else None,
     }
 
 
@@ -209,7 +207,7 @@ def end_of_day(day: date) -> datetime:
     return datetime.combine(day + timedelta(days=1), time.min, tzinfo=UTC)
 
 
-def _person(applicant: Applicant, case: Case, applications_30d: int) -> dict[str, Any]:
+def _person(applicant: Applicant, case: Case, standing: Standing) -> dict[str, Any]:
     """One of those who apply. Housing that nobody told of costs nothing; such a case is asked about, or has no file."""
     customer, file, stated = applicant.customer, applicant.file, applicant.stated
     address, employment = customer.address, applicant.employment
@@ -222,7 +220,7 @@ def _person(applicant: Applicant, case: Case, applications_30d: int) -> dict[str
             "kyc_status": customer.kyc_status,
         },
         "customer_months": whole_months_between(customer.customer_since, case.on),
-        "applications_30d": applications_30d,
+        "applications_30d": standing.applications if applicant.person == "applicant" else 0,
         "income_monthly_minor": to_minor(stated.income, case.currency),
         "employment_status": employment.status if employment else None,
         "housing_status": housing,

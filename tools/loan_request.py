@@ -118,31 +118,34 @@ Obligations = Annotated[list[StatedObligation], Field(max_length=MOST_OBLIGATION
 Proof = Annotated[str, Field(pattern=PROOF)]
 
 
-class _Person(BaseModel):
+class CoApplicant(BaseModel):
+    """Whoever applies together with the applicant and owes the whole loan, too. Without `housing` they share the
+    applicant's home, and its cost; without `employment` their credit file says it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    applicant_id: RecordId
+    income: Amount
+    employment: Employment | None = None
+    housing: Housing | None = None
+    obligations: Obligations | None = None
+    proof_of_income: Proof | None = None
+
+
+class _Request(BaseModel):
     """`obligations` left out: those on the credit file count. `proof_of_income` names the document, as the bank keeps
     it."""
 
     model_config = ConfigDict(extra="forbid")
 
     applicant_id: RecordId
-    income: Amount
-    obligations: Obligations | None = None
-    proof_of_income: Proof | None = None
-
-
-class CoApplicant(_Person):
-    """Whoever applies together with the applicant and owes the whole loan, too. Without `housing` they share the
-    applicant's home, and its cost; without `employment` their credit file says it."""
-
-    employment: Employment | None = None
-    housing: Housing | None = None
-
-
-class _Request(_Person):
     amount: Amount
     currency: Literal["USD"] = "USD"
     term_months: Annotated[int, Field(strict=True, ge=1, le=LONGEST_MONTHS)]
+    income: Amount
     payout_account: RecordId | None = None
+    obligations: Obligations | None = None
+    proof_of_income: Proof | None = None
     co_applicant: CoApplicant | None = None
 
     @field_validator("co_applicant")

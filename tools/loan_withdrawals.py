@@ -11,8 +11,9 @@ from psycopg.rows import DictRow
 from db import audit, reviews, runs, threads
 from db.actor import Actor
 from db.audit import Deed
-from db.errors import Conflict, Forbidden, NotFound
+from db.errors import Conflict, Forbidden, NotFound, TooLate
 from db.queue import Claim
+from db.reviews import Answer
 from db.runs import NewRun
 from db.threads import Thread
 from tools.loan_completion import WITHDRAWN
@@ -83,7 +84,11 @@ async def _end(conn: AsyncConnection[DictRow], actor: Actor, thread: Thread, cla
     """Answers what the case waits for, or starts the case that was stored and never decided."""
     waiting = [one for one in await reviews.of_thread(conn, actor, thread.thread_id) if one.status == "open"]
     if waiting:
-        run = await reviews.take_back(conn, waiting[0], actor, ANSWERS[waiting[0].kind])
+        asked = waiting[0]
+        if asked.is_late:
+            raise TooLate(asked.review_id, asked.due_at)
+        given = Answer(asked.payload_sha256, ANSWERS[asked.kind], claim=claim)
+        run, _ = await reviews.settle(conn, asked, actor.person, given)
         return run.run_id
     cur = await conn.execute(
         """
