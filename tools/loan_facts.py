@@ -179,7 +179,7 @@ def judged(application: Mapping[str, Any], scored_as: tuple[Person, Score], frau
         score=score,
         fraud=fraud,
         evidence=from_plain(Evidence, application["evidence"]),
-        other_files=tuple(file for file in others if file is not None),
+        other_files=tuple(others),
     )
 
 

@@ -50,7 +50,7 @@ class CreditFacts:
     score: Score
     fraud: FraudAssessment
     evidence: Evidence | None = None
-    other_files: tuple[ScorecardFacts, ...] = ()
+    other_files: tuple[ScorecardFacts | None, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,9 +136,9 @@ def _knock_outs(facts: CreditFacts, policy: Policy) -> Iterator[Finding]:
 
 def _referrals(facts: CreditFacts, policy: Policy) -> Iterator[Finding]:
     limits, file = policy.referrals, _worst(facts)
-    present = "present" if facts.file else "none"
+    present = "none" if None in (facts.file, *facts.other_files) else "present"
     no_file = (reason("no_credit_file", C1.NO_CREDIT_FILE),)
-    yield Finding("credit_file", "refer", facts.file is not None, present, "present", no_file)
+    yield Finding("credit_file", "refer", present == "present", present, "present", no_file)
     if facts.file is not None:
         yield from _thin_file(facts.file, policy)
     worst = file.worst_days_past_due_24m
@@ -173,7 +173,7 @@ def _worst(facts: CreditFacts) -> ScorecardFacts:
     scored = facts.file or ScorecardFacts()
     if not facts.other_files:
         return scored
-    files = (scored, *facts.other_files)
+    files = (scored, *(file for file in facts.other_files if file is not None))
     known = {name: [getattr(file, name) for file in files if getattr(file, name) is not None] for name in DEROGATORY}
     return replace(scored, **{name: max(counts) for name, counts in known.items() if counts})
 
