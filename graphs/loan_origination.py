@@ -253,7 +253,7 @@ NODES = {
 SHOWN = frozenset(
     {"request", "scorecard", "affordability", "offer", "acceptance", "contract", "cooling_off", "loan", "outcome"}
     | {"intake", "scorecard_agent", "affordability_agent", "fraud_agent", "policy"}
-    | {"incompleteness", "answers", "completion", "closing", "application.gaps"}
+    | {"incompleteness", "answers", "completion", "closing"}
     | {f"application.co_applicant.{name}" for name in ("applicant_id", "income_monthly_minor", "employment_status")}
     | {f"application.co_applicant.{name}" for name in ("housing_status", "applicant.name", "applicant.address")}
     | {"disburse", "book", "adverse_action", "withdrawal", "cancellation"}
@@ -266,7 +266,7 @@ SHOWN = frozenset(
 )
 """The applicant's own figures, and the decision in the words of its letter. Not shown: `fraud`, `findings`, the rules
 that referred and the codes of reasons (they name signals); what those look at (`kyc_status`, `payout_account_owned`,
-`applications_30d`, the bureau's `file`, `evidence`); `underwriting`, which holds the underwriter's note."""
+`applications_30d`, the bureau's `file`, `gaps` and `evidence`); `underwriting`, which holds the underwriter's note."""
 
 WORKFLOW = Workflow(
     name="loan_origination",

@@ -102,17 +102,13 @@ def test_application_that_nobody_completes_is_closed_with_its_notice(countersign
     served_rows(countersign, "UPDATE reviews SET due_at = now() WHERE thread_id = %s", thread_id)
 
     late = withdraw(client, thread_id)
-    ended = until_over(client, thread_id)
+    ended = until(lambda: client.get(f"/threads/{thread_id}").json()["outcome"], "the case is over", 60)
 
     assert thread_id not in owed
     assert late.status_code == 409
     assert ended == "incomplete"
     assert set(letters(client, thread_id)) == {"incompleteness", "closed_incomplete"}
     assert "no further consideration" in letters(client, thread_id)["closed_incomplete"]
-
-
-def until_over(client: httpx.Client, thread_id: str) -> str:
-    return str(until(lambda: client.get(f"/threads/{thread_id}").json()["outcome"], "the case is over", 60))
 
 
 def test_notice_is_owed_from_the_day_that_the_application_was_completed(countersign: Service) -> None:
@@ -178,8 +174,7 @@ def test_application_is_withdrawn_at_whatever_it_waits_for(countersign: Service,
     }
     thread_id = begin(client, **changed[waits_for])
 
-    others = withdraw(stranger, thread_id)
-    taken = withdraw(client, thread_id)
+    others, taken = withdraw(stranger, thread_id), withdraw(client, thread_id)
 
     assert (others.status_code, taken.status_code) == (403, 202), taken.text
     assert outcome(client, thread_id) == "withdrawn"
@@ -259,12 +254,23 @@ def test_co_applicant_with_a_bad_file_fails_both_and_each_reads_no_score_but_the
     assert {row["copy"]: row["facts"]["score"] is None for row in sent} == {"": True, "co_applicant": False}
 
 
+def test_co_applicants_own_gaps_are_asked_without_their_figures(countersign: Service) -> None:
+    client, underwriter = countersign.client("client"), countersign.client("underwriter")
+    thread_id = begin(client, co_applicant={"applicant_id": "cust_1006", "income": "3100"})
+
+    review = open_review(client, thread_id)
+    complete(client, thread_id, co_applicant_employment={"status": "employed"})
+
+    assert list(review["form"]["properties"]) == ["co_applicant_employment"]
+    assert review["facts"]["gaps"][0]["why"] == "We have no record of it for the co-applicant."
+    assert "credit_file" in open_review(underwriter, thread_id)["facts"]["refer_reasons"]
+
+
 @pytest.mark.parametrize(
     ("co_applicant", "field"),
     [
         ({"applicant_id": "cust_2002", "income": 1}, "co_applicant"),
         ({"applicant_id": "cust_9", "income": 1}, "co_applicant.applicant_id"),
-        ({"applicant_id": "cust_1002"}, "co_applicant.income"),
         ({"applicant_id": "cust_1002", "income": "much"}, "co_applicant.income"),
     ],
 )

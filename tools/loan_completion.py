@@ -73,7 +73,7 @@ _FORMS: Mapping[str, Mapping[str, Any]] = {
 
 def form(gaps: Sequence[Gap]) -> dict[str, Any]:
     """JSON schema of the answer: one field for each gap, with its reason."""
-    fields = {gap.field: {"title": gap.why, **_FORMS[gap.asked]} for gap in gaps}
+    fields = {gap.field: {"title": gap.told("applicant"), **_FORMS[gap.asked]} for gap in gaps}
     return _object(list(fields), **fields)
 
 

@@ -166,8 +166,9 @@ def cancellation(state: State, cancelled: AnsweredReview) -> CancellationFacts:
 
 def _needed(state: State) -> tuple[Needed, ...]:
     gaps = [from_plain(Gap, gap) for gap in state["application"]["gaps"]]
+    reader = state["application"].get("person", "applicant")
     return tuple(
-        Needed(NEEDED[gap.asked] + ("" if gap.person == "applicant" else ", as the co-applicant's"), gap.why)
+        Needed(NEEDED[gap.asked] + ("" if gap.person == "applicant" else ", as the co-applicant's"), gap.told(reader))
         for gap in gaps
     )
 

@@ -91,14 +91,14 @@ def underwriting(state: State, now: datetime) -> Question:
 
 def completion(state: State) -> Question:
     """Asks for what is missing, and about what contradicts itself or our records; silence closes the case."""
-    asked = [gap | {"field": from_plain(Gap, gap).field} for gap in state["application"]["gaps"]]
+    gaps = [from_plain(Gap, gap) for gap in state["application"]["gaps"]]
     incompleteness = state["incompleteness"]
     return Question(
         kind="completion",
         role=REQUESTER,
         question="Your application cannot be decided yet. Please complete it.",
-        facts={"gaps": asked, "answer_by": incompleteness["answer_by"]},
-        payload={"round": incompleteness["round"], "fields": [gap["field"] for gap in asked]},
+        facts={"gaps": [_asked(gap) for gap in gaps], "answer_by": incompleteness["answer_by"]},
+        payload={"round": incompleteness["round"], "fields": [gap.field for gap in gaps]},
         due_at=loan_facts.end_of_day(date.fromisoformat(incompleteness["answer_by"])),
         on_due={"answer": loan_completion.LAPSED},
     )
@@ -133,6 +133,12 @@ def cooling_off(state: State) -> Question:
         due_at=loan_facts.end_of_day(date.fromisoformat(contract["cancel_until"])),
         on_due={"answer": {"decision": "disburse"}},
     )
+
+
+def _asked(gap: Gap) -> dict[str, Any]:
+    """For whoever answers, which is the applicant: of a co-applicant's figures they are told none."""
+    figures = {"stated_minor": gap.stated_minor, "found_minor": gap.found_minor} if gap.person == "applicant" else {}
+    return {"field": gap.field, "kind": gap.kind, "why": gap.told("applicant"), **figures}
 
 
 def _agreed(state: State) -> dict[str, Any]:

@@ -76,7 +76,7 @@ class Credit:
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """What one applicant is to be asked for, and why, in words for them. For contradictions the two figures."""
+    """What one applicant is to be asked for, and why, in words for them alone. For contradictions the two figures."""
 
     person: Person
     asked: Asked
@@ -88,6 +88,15 @@ class Gap:
     @property
     def field(self) -> str:
         return self.asked if self.person == "applicant" else f"{self.person}_{self.asked}"
+
+    def told(self, reader: Person) -> str:
+        """Why, without the figures of whoever is not reading: those are between them and us."""
+        if self.person == reader == "applicant":
+            return self.why
+        whose = self.person.replace("_", "-")
+        if self.kind == "missing":
+            return f"We have no record of it for the {whose}."
+        return f"What was stated for the {whose} contradicts itself or our records."
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,6 +81,14 @@ def test_each_gap_is_found_and_no_other(
     assert found(claim, record) == asked
 
 
+def test_nobody_reads_anothers_figures() -> None:
+    (own,) = gaps(CLAIM, replace(RECORD, income_minor=2_000_00), RULES, CASE)
+    other = replace(own, person="co_applicant")
+
+    assert "2,000.00 USD" in own.told("applicant")
+    assert not any("USD" in told for told in (own.told("co_applicant"), other.told("applicant")))
+
+
 def test_proof_of_income_is_asked_of_whom_and_from_where_policy_says() -> None:
     rules = IntakeRules(proof_of_income_from_minor=12_000_00)
 
