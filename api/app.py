@@ -38,6 +38,7 @@ from api.routes import (
     keys,
     lending,
     loan_notices,
+    loan_withdrawals,
     market_events,
     models,
     payments,
@@ -54,8 +55,9 @@ from api.settings import Settings
 from api.strict import LimitedBody
 
 OUR_ROUTES = (
-    workflows, threads, reviews, lending, loan_notices, servicing, payments, fraud, policy_oversight, policies,
-    fairness, agents, bank_events, keys, webhooks, clients, tasks, interactions, market_events, intake, models,
+    workflows, threads, reviews, lending, loan_notices, loan_withdrawals, servicing, payments, fraud, policy_oversight,
+    policies, fairness, agents, bank_events, keys, webhooks, clients, tasks, interactions, market_events, intake,
+    models,
     health,
 )  # fmt: skip
 SDK_ROUTES = (runs, sdk_threads, thread_states, run_control, assistants, store, crons, info)

@@ -30,6 +30,7 @@ class AnsweredReview:
 class StoredLetter:
     letter_id: UUID
     kind: str
+    copy: str
     subject: str
     body: str
     facts: dict[str, Any]
@@ -55,8 +56,8 @@ async def answered_review(context: Context, kind: str) -> AnsweredReview:
     return found
 
 
-async def send_letter(context: Context, facts: LetterFacts) -> LetterFacts:
-    """Writes the letter and keeps it, with its audit row; one of a kind per case.
+async def send_letter(context: Context, facts: LetterFacts, copy: str = "") -> LetterFacts:
+    """Writes the letter and keeps it, with its audit row; one of a kind and copy per case.
 
     Returns the facts of the letter that is kept: an earlier attempt's, maybe of another day, if it came so far.
     """
@@ -64,16 +65,17 @@ async def send_letter(context: Context, facts: LetterFacts) -> LetterFacts:
     async with transaction(context.pool) as conn:
         cur = await conn.execute(
             """
-            INSERT INTO letters (letter_id, tenant_id, thread_id, kind, subject, body, facts, creditor)
-            VALUES (%(letter_id)s, %(tenant_id)s, %(thread_id)s, %(kind)s, %(subject)s, %(body)s, %(facts)s,
-                    %(creditor)s)
-            ON CONFLICT (thread_id, kind) DO NOTHING RETURNING letter_id
+            INSERT INTO letters (letter_id, tenant_id, thread_id, kind, copy, subject, body, facts, creditor)
+            VALUES (%(letter_id)s, %(tenant_id)s, %(thread_id)s, %(kind)s, %(copy)s, %(subject)s, %(body)s,
+                    %(facts)s, %(creditor)s)
+            ON CONFLICT (thread_id, kind, copy) DO NOTHING RETURNING letter_id
             """,
             {
                 "letter_id": uuids.uuid7(),
                 "tenant_id": context.tenant_id,
                 "thread_id": context.thread_id,
                 "kind": letter.kind,
+                "copy": copy,
                 "subject": letter.subject,
                 "body": letter.text,
                 "facts": Jsonb(asdict(facts)),
@@ -85,14 +87,14 @@ async def send_letter(context: Context, facts: LetterFacts) -> LetterFacts:
             await audit.record(conn, context.deed("letter.written", record))
             return facts
         kept = await letters(conn, context.tenant_id, context.thread_id)
-    return next(read_facts(letter.kind, stored.facts) for stored in kept if stored.kind == letter.kind)
+    return next(read_facts(s.kind, s.facts) for s in kept if (s.kind, s.copy) == (letter.kind, copy))
 
 
 async def letters(conn: AsyncConnection[Any], tenant_id: str, thread_id: UUID) -> list[StoredLetter]:
     async with conn.cursor(row_factory=class_row(StoredLetter)) as cur:
         await cur.execute(
             """
-            SELECT letter_id, kind, subject, body, facts, creditor, created_at FROM letters
+            SELECT letter_id, kind, copy, subject, body, facts, creditor, created_at FROM letters
             WHERE tenant_id = %(tenant_id)s AND thread_id = %(thread_id)s ORDER BY created_at
             """,
             {"tenant_id": tenant_id, "thread_id": thread_id},

@@ -33,6 +33,14 @@ class NewApplication:
 
 
 @dataclass(frozen=True, slots=True)
+class Standing:
+    """`applications` are an applicant's others, lately; `withdrawn`: they take this one back."""
+
+    applications: int
+    withdrawn: bool
+
+
+@dataclass(frozen=True, slots=True)
 class LoanCase:
     application_id: int
     thread_id: UUID
@@ -86,12 +94,30 @@ async def store_application(conn: AsyncConnection[Any], tenant_id: str, new: New
     return int(row["application_id"])
 
 
-async def applications_since(context: Context, applicant_id: str, since: datetime) -> int:
-    """How many other applications this applicant has made to us since then."""
+async def correct_application(context: Context, new: NewApplication) -> None:
+    """After its applicant completed it: what was sent stays in its request."""
     async with context.pool.connection() as conn:
-        cur = await conn.execute(
+        await conn.execute(
             """
-            SELECT count(*) AS n FROM loan_applications
+            UPDATE loan_applications SET income_monthly_minor = %(income_monthly_minor)s
+            WHERE tenant_id = %(tenant_id)s AND thread_id = %(thread_id)s
+            """,
+            {
+                "tenant_id": context.tenant_id,
+                "thread_id": context.thread_id,
+                "income_monthly_minor": new.income_monthly_minor,
+            },
+        )
+
+
+async def standing(context: Context, applicant_id: str, since: datetime) -> Standing:
+    """How many other applications this applicant has made to us since then, and whether they withdrew this one."""
+    async with context.pool.connection() as conn, conn.cursor(row_factory=class_row(Standing)) as cur:
+        await cur.execute(
+            """
+            SELECT count(*) AS applications,
+                   EXISTS (SELECT 1 FROM loan_withdrawals w WHERE w.thread_id = %(thread_id)s) AS withdrawn
+            FROM loan_applications
             WHERE tenant_id = %(tenant_id)s AND applicant_id = %(applicant_id)s AND created_at >= %(since)s
               AND thread_id <> %(thread_id)s
             """,
@@ -102,9 +128,9 @@ async def applications_since(context: Context, applicant_id: str, since: datetim
                 "thread_id": context.thread_id,
             },
         )
-        row = await cur.fetchone()
-    assert row is not None
-    return int(row["n"])
+        found = await cur.fetchone()
+    assert found is not None
+    return found
 
 
 async def store_assessment(context: Context, agent: str, version: str, assessment: Mapping[str, Any]) -> None:

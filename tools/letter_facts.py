@@ -15,6 +15,7 @@ from tools.contract_letter_facts import (
     ContractLetterKind,
     LapsedOffer,
 )
+from tools.intake_letter_facts import INTAKE_FACTS, IntakeLetterFacts, IntakeLetterKind
 from tools.profile_letter_facts import ProfileSummaryFacts
 from tools.rules.amortisation import MAX_TERM_MONTHS, Instalment
 from tools.rules.jurisdictions import Jurisdiction
@@ -41,6 +42,7 @@ LetterKind = (
         "profile_summary",
     ]
     | ContractLetterKind
+    | IntakeLetterKind
     | ServicingLetterKind
 )
 
@@ -171,11 +173,12 @@ class DisbursementFacts:
 
 
 LoanLetterFacts = OfferFacts | CounterOfferFacts | AdverseActionFacts | DisbursementFacts | ContractLetterFacts
-LetterFacts = LoanLetterFacts | ServicingLetterFacts | TransferLetterFacts | ProfileSummaryFacts
+LetterFacts = LoanLetterFacts | IntakeLetterFacts | ServicingLetterFacts | TransferLetterFacts | ProfileSummaryFacts
 
 _FACTS: tuple[type[LetterFacts], ...] = (
     *(OfferFacts, CounterOfferFacts, AdverseActionFacts, DisbursementFacts),
     *CONTRACT_FACTS,
+    *INTAKE_FACTS,
     *(TransferReceiptFacts, TransferRefusalFacts, TransferReturnFacts),
     *SERVICING_FACTS,
     ProfileSummaryFacts,

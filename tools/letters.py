@@ -8,9 +8,10 @@ Directive (EU) 2023/2225.
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from tools import contract_letters, profile_letters, transfer_letters
+from tools import contract_letters, intake_letters, profile_letters, transfer_letters
 from tools.contract_letter_facts import CancellationFacts, ContractFacts, WithdrawalFacts
 from tools.contract_letters import spell_lapse
+from tools.intake_letter_facts import ClosedIncompleteFacts, IncompletenessFacts
 from tools.letter_facts import (
     DEMO_CREDITOR,
     AdverseActionFacts,
@@ -87,6 +88,8 @@ def _composed(facts: LetterFacts, creditor: Creditor) -> tuple[str, tuple[Part, 
             return "Your loan has been paid out", tuple(_disbursement(facts))
         case ContractFacts() | CancellationFacts() | WithdrawalFacts():
             return contract_letters.composed(facts)
+        case IncompletenessFacts() | ClosedIncompleteFacts():
+            return intake_letters.composed(facts)
         case TransferReceiptFacts() | TransferRefusalFacts() | TransferReturnFacts():
             return transfer_letters.compose(facts)
         case ProfileSummaryFacts():

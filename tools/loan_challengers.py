@@ -6,7 +6,7 @@ from typing import Any
 from db.errors import NotFound, UnreadableDocument
 from tools import lending, loan_facts
 from tools.context import Context
-from tools.rules import application_fraud, credit_policy
+from tools.rules import credit_policy
 from tools.rules.odds import bad_bps
 from tools.rules.plain import to_plain
 from tools.rules.policy_document import Challenger, Policy
@@ -18,15 +18,6 @@ async def champion(context: Context, application: Mapping[str, Any]) -> Scorecar
     """The scorecard that the case's policy names."""
     policy = await loan_facts.policy_of(context, application)
     return await context.shelf.scorecard(context.pool, context.tenant_id, policy.scorecard)
-
-
-async def scored(context: Context, application: Mapping[str, Any]) -> dict[str, Any]:
-    """The champion's score, stored with the probability of going bad that the card is calibrated to."""
-    policy, card = await loan_facts.policy_of(context, application), await champion(context, application)
-    score = loan_facts.score(application, policy, card)
-    found: dict[str, Any] = to_plain(score)
-    await lending.store_assessment(context, "scorecard", score.version, found | _calibrated(score, card))
-    return found
 
 
 async def assess(context: Context, application: Mapping[str, Any]) -> None:
@@ -52,11 +43,12 @@ async def _documents(context: Context, policy: Policy, challenger: Challenger) -
 
 
 def _found(application: Mapping[str, Any], policy: Policy, card: Scorecard) -> dict[str, Any]:
-    score = loan_facts.score(application, policy, card)
-    fraud = application_fraud.assess(loan_facts.fraud_facts(application))
-    decision = credit_policy.decide(loan_facts.judged(application, score, fraud), policy)
-    return {"score": to_plain(score), "decision": to_plain(decision)} | _calibrated(score, card)
+    scored_as = loan_facts.scored(application, policy, card)
+    facts = loan_facts.judged(application, scored_as, loan_facts.fraud(application))
+    decision = credit_policy.decide(facts, policy)
+    return {"score": to_plain(facts.score), "decision": to_plain(decision)} | calibrated(facts.score, card)
 
 
-def _calibrated(score: Score, card: Scorecard) -> dict[str, int]:
+def calibrated(score: Score, card: Scorecard) -> dict[str, int]:
+    """The probability of going bad that the card is calibrated to, if it is."""
     return {} if card.scale is None else {"bad_bps": bad_bps(score.points, card.scale)}

@@ -12,6 +12,7 @@ from tools.contract_letter_facts import (
     LapsedOffer,
     WithdrawalFacts,
 )
+from tools.intake_letter_facts import ClosedIncompleteFacts, IncompletenessFacts, Needed
 from tools.letter_facts import (
     DEMO_BUREAU,
     AdverseActionFacts,
@@ -23,6 +24,7 @@ from tools.letter_facts import (
     OfferFacts,
 )
 from tools.rules.amortisation import Instalment, schedule
+from tools.rules.completeness import Asked, Gap
 from tools.rules.dates import add_months
 from tools.rules.day_counts import interest_minor, year_fraction
 from tools.rules.jurisdictions import LAWS, last_day_to_cancel
@@ -36,6 +38,13 @@ HOW_TO_ACCEPT = (
     "Accept it in the channel through which you applied. If we pay out on a later day than this letter's, every payment"
     " falls due as many days later."
 )
+NEEDED: Mapping[Asked, str] = {
+    "income": "Your monthly income before tax",
+    "employment": "Your employment, and since when",
+    "housing": "Your housing and its monthly cost",
+    "obligations": "Your debts and what each costs a month",
+    "proof_of_income": "A document that shows your income",
+}
 State = Mapping[str, Any]
 
 
@@ -107,10 +116,30 @@ def disbursement(state: State, schedule: Sequence[Mapping[str, Any]]) -> Disburs
     )
 
 
-def withdrawal(state: State, answered: AnsweredReview) -> WithdrawalFacts:
-    """The offer was declined by the applicant, or silence declined it."""
-    lapsed = _lapsed(state, answered)
-    return WithdrawalFacts(dated=answered.answered_at.date().isoformat(), application=_application(state), offer=lapsed)
+def withdrawal(state: State, today: date, answered: AnsweredReview | None) -> WithdrawalFacts:
+    """The offer was declined by the applicant, or silence declined it; `answered` None: there was none yet."""
+    dated = answered.answered_at.date() if answered else today
+    lapsed = _lapsed(state, answered) if answered else None
+    return WithdrawalFacts(dated=dated.isoformat(), application=_application(state), offer=lapsed)
+
+
+def incompleteness(state: State, today: date, answer_by: date) -> IncompletenessFacts:
+    return IncompletenessFacts(
+        dated=today.isoformat(),
+        application=_application(state),
+        needed=_needed(state),
+        answer_by_on=answer_by.isoformat(),
+    )
+
+
+def closed_incomplete(state: State, today: date) -> ClosedIncompleteFacts:
+    return ClosedIncompleteFacts(
+        dated=today.isoformat(),
+        application=_application(state),
+        needed=_needed(state),
+        asked_on=state["incompleteness"]["asked_on"],
+        answer_by_on=state["incompleteness"]["answer_by"],
+    )
 
 
 def contract(state: State, accepted: AnsweredReview) -> ContractFacts:
@@ -136,6 +165,15 @@ def cancellation(state: State, cancelled: AnsweredReview) -> CancellationFacts:
         cancelled_on=cancelled_on,
         agreed_minor=terms.principal_minor,
         agreed_term_months=terms.term_months,
+    )
+
+
+def _needed(state: State) -> tuple[Needed, ...]:
+    gaps = [from_plain(Gap, gap) for gap in state["application"]["gaps"]]
+    reader = state["application"].get("person", "applicant")
+    return tuple(
+        Needed(NEEDED[gap.asked] + ("" if gap.person == "applicant" else ", as the co-applicant's"), gap.told(reader))
+        for gap in gaps
     )
 
 
@@ -176,11 +214,13 @@ def _has_file(state: State) -> bool:
 
 
 def _score(state: State, creditor: Creditor, card: Scorecard) -> CreditScore | None:
-    """The score disclosed: that of the card that decided, with the card's own range; none without a bureau's file.
+    """The score disclosed: that of the card that decided, with the card's own range; none without a bureau's file, nor
+    of two who apply together to the one whose score did not count.
 
     Where recent inquiries cost points, they are named whatever their rank (15 USC 1681g(f)(9)).
     """
-    if not _has_file(state):
+    is_theirs = state["application"].get("person", "applicant") == state.get("scored_as", "applicant")
+    if not _has_file(state) or not is_theirs:
         return None
     score = state["scorecard"]
     costly, less = score["reasons"][:KEY_FACTORS], score["reasons"][KEY_FACTORS:]

@@ -13,7 +13,7 @@ from db.canonical import canonical_json, sha256_hex
 from db.errors import NotFound
 from db.pool import Pool
 from tools.policy_shelf import PolicyShelf
-from tools.rules import credit_policy
+from tools.rules import completeness, credit_policy
 from tools.rules.card_facts import facts_scored, score_for
 from tools.rules.findings import CreditFacts
 from tools.rules.plain import from_plain, to_plain
@@ -96,6 +96,8 @@ async def faults_of(pool: Pool, shelf: PolicyShelf, tenant_id: str, past: PastDe
         agrees = past.outcome == past.decision["outcome"] == past.facts["verdict"]
         return [] if agrees else ["the outcome is not the underwriter's verdict"]
     facts = from_plain(CreditFacts, past.facts)
+    if facts.evidence is not None and not completeness.agrees(facts.evidence, facts.means):
+        return ["the means are not those of the figures and sources that were stored with them"]
     policy = await shelf.policy(pool, tenant_id, past.policy_version)
     card = await shelf.scorecard(pool, tenant_id, facts.score.version)
     scored = to_plain(score_for(policy, card, facts_scored(facts)))

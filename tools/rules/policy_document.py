@@ -1,10 +1,12 @@
 """The form of a credit policy: every limit and price as data, checked when it is made."""
 
+import dataclasses
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from itertools import pairwise
+from typing import Literal
 
 from tools.rules.affordability import MAX_RATIO_BPS
 from tools.rules.amortisation import MAX_RATE_BPS, MAX_TERM_MONTHS
@@ -124,6 +126,37 @@ class CoolingOff:
 
 
 @dataclass(frozen=True, slots=True)
+class IntakeRules:
+    """What an application must have before it is judged, and how far it may differ from the bank's records.
+
+    From `cross_check_from_minor` requested, loans, overdrafts, standing orders and regular credits at the bank are held
+    against what was stated: income above those credits by more than `income_tolerance_bps` of them contradicts them,
+    and obligations on record above those stated by more than `obligations_tolerance_minor` a month. A contradiction is
+    asked about up to `max_rounds` times and then, or if `on_contradiction` says so at once, referred.
+    """
+
+    cross_check_from_minor: int = 15_000_00
+    income_tolerance_bps: int = 5_000
+    obligations_tolerance_minor: int = 50_00
+    on_contradiction: Literal["ask", "refer"] = "ask"
+    max_rounds: int = 2
+    answer_days: int = 14
+    proof_of_income_from_minor: int = MAX_MINOR
+    proof_of_income_of: tuple[Literal["employed", "self_employed", "retired", "unemployed"], ...] = ("self_employed",)
+    joint_score: Literal["lower", "applicant"] = "lower"
+
+    def __post_init__(self) -> None:
+        _within("cross_check_from_minor", self.cross_check_from_minor, 0, MAX_MINOR)
+        _within("income_tolerance_bps", self.income_tolerance_bps, 0, MAX_RATIO_BPS)
+        _within("obligations_tolerance_minor", self.obligations_tolerance_minor, 0, MAX_MINOR)
+        _within("max_rounds", self.max_rounds, 1, 5)
+        # A notice of incompleteness leaves a reasonable time (12 CFR 1002.9(c)(2)).
+        _within("answer_days", self.answer_days, 7, 90)
+        _within("proof_of_income_from_minor", self.proof_of_income_from_minor, 0, MAX_MINOR)
+        _different("proof_of_income_of", self.proof_of_income_of)
+
+
+@dataclass(frozen=True, slots=True)
 class Challenger:
     """Another way to judge the same applications, stored beside the decision and never part of it.
 
@@ -162,6 +195,7 @@ class Policy:
     scorecard: str
     challengers: tuple[Challenger, ...]
     mappings: tuple[CardMapping, ...]
+    intake: IntakeRules = dataclasses.field(default_factory=IntakeRules)
 
     def __post_init__(self) -> None:
         check_version("version", self.version)
