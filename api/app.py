@@ -29,10 +29,12 @@ from api.protocol import threads as sdk_threads
 from api.routes import (
     agents,
     bank_events,
+    batches,
     fraud,
     health,
     keys,
     lending,
+    loan_decisions,
     loan_notices,
     payments,
     policies,
@@ -46,8 +48,8 @@ from api.settings import Settings
 from api.strict import LimitedBody
 
 OUR_ROUTES = (
-    workflows, threads, reviews, lending, loan_notices, servicing, payments, fraud, policies, agents, bank_events, keys,
-    webhooks,
+    workflows, batches, threads, reviews, lending, loan_decisions, loan_notices, servicing, payments, fraud, policies,
+    agents, bank_events, keys, webhooks,
     health,
 )  # fmt: skip
 SDK_ROUTES = (runs, sdk_threads, thread_states, run_control, assistants, store, crons, info)
