@@ -73,13 +73,20 @@ async def of_thread(conn: AsyncConnection[Any], tenant_id: str, thread_id: UUID)
 
 
 async def seal_all(conn: AsyncConnection[Any]) -> int:
-    """Seals what every tenant's new rows still lack; how many rows that was."""
+    """Seals what every tenant's new rows still lack; how many rows that was.
+
+    Looks from each tenant's last seal on, not at all rows. A row that was committed late waits for its tenant's next.
+    """
     cur = await conn.execute(
         """
-        SELECT t.tenant_id FROM tenants t WHERE EXISTS (
-            SELECT 1 FROM audit a WHERE a.tenant_id = t.tenant_id
-              AND a.audit_id > coalesce((SELECT max(s.audit_id) FROM audit_seals s WHERE s.tenant_id = t.tenant_id), 0)
-        )
+        SELECT t.tenant_id
+        FROM tenants t, LATERAL (SELECT coalesce((
+            SELECT s.audit_id FROM audit_seals s WHERE s.tenant_id = t.tenant_id ORDER BY s.seq DESC LIMIT 1
+        ), 0) AS audit_id) AS last
+        WHERE (
+            SELECT a.audit_id FROM audit a WHERE a.tenant_id = t.tenant_id AND a.audit_id > last.audit_id
+            ORDER BY a.audit_id LIMIT 1
+        ) IS NOT NULL
         """
     )
     return sum([await seal(conn, row["tenant_id"]) for row in await cur.fetchall()])
