@@ -34,6 +34,7 @@ from db.runs import Begun
 from db.store import Store
 from db.tenant_checkpoints import TenantCheckpoints
 from db.threads import NewThread, Thread
+from db.together import Together
 from tools.bank import Bank
 from tools.letter_facts import DEMO_CREDITOR, DEMO_CREDITOR_EU
 from tools.rules import fraud_model as fraud_models
@@ -98,7 +99,19 @@ async def open_engine(settings: Settings, database_url: str) -> AsyncIterator[En
         screening, model, home = screening_index(settings.sanctions_list), fraud_model(settings), settings.tenant
         creditor = DEMO_CREDITOR_EU if settings.jurisdiction == "EU" else DEMO_CREDITOR
         around = Surroundings(
-            pool, journal, saver, queue, bank, creditor, served, results, deliverer, home, screening, model
+            pool,
+            journal,
+            saver,
+            queue,
+            bank,
+            creditor,
+            served,
+            results,
+            deliverer,
+            home,
+            screening,
+            model,
+            grouped=Together(pool),
         )
         driver = Driver(around)
         settlements = Settlements(pool, bank, settings.return_window_s)

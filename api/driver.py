@@ -29,6 +29,7 @@ from db.reviews import Question
 from db.runs import MAX_ATTEMPTS, Begun, Ending, Pause
 from db.tenancy import acting_for
 from db.tenant_checkpoints import TenantCheckpoints, saved_as
+from db.together import Together
 from db.turns import Last
 from tools.bank import Bank
 from tools.context import Context
@@ -62,6 +63,7 @@ class Surroundings:
     screening: ScreeningIndex
     fraud_model: FraudModel | None = None
     shelf: PolicyShelf = field(default_factory=PolicyShelf)
+    grouped: Together | None = None
 
 
 class Driver:
@@ -165,6 +167,7 @@ class Driver:
             ),
             fraud_model=self._around.fraud_model,
             shelf=self._around.shelf,
+            grouped=self._around.grouped,
         )
 
     async def _end(self, execution: Execution, ending: Ending) -> None:
