@@ -7,7 +7,7 @@ JSON. A chain alone cannot show that its tail was cut off.
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -16,6 +16,8 @@ from uuid import UUID
 from psycopg import AsyncConnection
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
+
+from db.arrays import columns
 
 GENESIS = bytes(32)
 
@@ -58,6 +60,21 @@ async def record(conn: AsyncConnection[Any], deed: Deed) -> None:
             "record": Jsonb(deed.record),
         },
     )
+
+
+async def record_each(conn: AsyncConnection[Any], deeds: Sequence[Deed]) -> None:
+    rows = [
+        (deed.tenant_id, deed.person, deed.action, deed.thread_id, deed.run_id, json.dumps(deed.record))
+        for deed in deeds
+    ]
+    if rows:
+        await conn.execute(
+            """
+            INSERT INTO audit (tenant_id, person, action, thread_id, run_id, record)
+            SELECT * FROM unnest(%b::text[], %b::text[], %b::text[], %b::uuid[], %b::uuid[], %b::jsonb[])
+            """,
+            columns(rows, ("text", "text", "text", "uuid", "uuid", "jsonb")),
+        )
 
 
 async def of_thread(conn: AsyncConnection[Any], tenant_id: str, thread_id: UUID) -> list[AuditRow]:
