@@ -50,6 +50,7 @@ def _jsonb(text: str) -> bytes:
 
 
 _KINDS: dict[str, tuple[int, Callable[[Any], bytes]]] = {
+    "bigint": (20, struct.Struct("!q").pack),
     "boolean": (16, lambda value: b"\x01" if value else b"\x00"),
     "bytea": (17, bytes),
     "double precision": (701, struct.Struct("!d").pack),

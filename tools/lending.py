@@ -87,6 +87,12 @@ async def store_application(conn: AsyncConnection[Any], tenant_id: str, new: New
     return int(row["application_id"])
 
 
+async def store_new_application(context: Context, new: NewApplication) -> int:
+    """As `store_application`, in one transaction with those of other runs."""
+    number: int = await context.together(_store_applications, (context.tenant_id, new))
+    return number
+
+
 async def applications_since(context: Context, applicant_id: str, since: datetime) -> int:
     """How many other applications this applicant has made to us since then."""
     async with context.pool.connection() as conn:
@@ -206,6 +212,40 @@ class _Decision(NamedTuple):
     deed_person: str
     action: str
     record: str
+
+
+async def _store_applications(pool: Pool, news: Sequence[tuple[str, NewApplication]]) -> list[int]:
+    rows = [
+        (
+            tenant_id, new.thread_id, new.applicant_id, new.amount_minor, new.currency, new.term_months,
+            new.income_monthly_minor, orjson.dumps(new.request).decode(),
+        )
+        for tenant_id, new in news
+    ]  # fmt: skip
+    async with pool.connection() as conn:
+        cur = await conn.execute(
+            """
+            WITH new AS (
+                SELECT * FROM unnest(%b::text[], %b::uuid[], %b::text[], %b::bigint[], %b::text[], %b::integer[],
+                                     %b::bigint[], %b::jsonb[])
+                       AS n (tenant_id, thread_id, applicant_id, amount_minor, currency, term_months,
+                             income_monthly_minor, request)
+            ), stored AS (
+                SELECT a.thread_id, a.application_id FROM loan_applications a JOIN new USING (thread_id)
+            ), inserted AS (
+                INSERT INTO loan_applications (tenant_id, thread_id, applicant_id, amount_minor, currency, term_months,
+                                               income_monthly_minor, request)
+                SELECT tenant_id, thread_id, applicant_id, amount_minor, currency, term_months, income_monthly_minor,
+                       request
+                FROM new WHERE NOT EXISTS (SELECT 1 FROM stored WHERE stored.thread_id = new.thread_id)
+                RETURNING thread_id, application_id
+            )
+            SELECT thread_id, application_id FROM stored UNION ALL SELECT thread_id, application_id FROM inserted
+            """,
+            columns(rows, ("text", "uuid", "text", "bigint", "text", "integer", "bigint", "jsonb")),
+        )
+        numbers = {row["thread_id"]: int(row["application_id"]) for row in await cur.fetchall()}
+    return [numbers[new.thread_id] for _, new in news]
 
 
 async def _store_assessments(pool: Pool, rows: Sequence[_Assessment]) -> list[None]:
