@@ -13,6 +13,7 @@ from db.effects import Owner
 from db.errors import CountersignError
 from db.journal import Fence
 from db.pool import Pool
+from db.together import Act, Together
 from tools.bank import Bank
 from tools.letter_facts import Creditor
 from tools.model import Model
@@ -58,6 +59,7 @@ class Context:
     fraud_model: FraudModel | None = None
     shelf: PolicyShelf = field(default_factory=PolicyShelf)
     model: Model | None = None
+    grouped: Together | None = None
 
     def deed(self, action: str, record: Mapping[str, Any], person: str = SYSTEM) -> Deed:
         """What this run puts on the audit chain."""
@@ -66,6 +68,10 @@ class Context:
     def spender(self, private: Sequence[str] = ()) -> Spender:
         """Who asks a model, out of this run's budget; `private` is kept of no prompt and no answer."""
         return Spender(self.pool, self.tenant_id, f"run:{self.fence.run_id}", self.thread_id, private)
+
+    async def together(self, act: Act, asked: Any) -> Any:
+        """As one of all runs of this process that ask for the same now: one statement, committed when this returns."""
+        return await (self.grouped or Together(self.pool)).ask(act, asked)
 
     @property
     def owner(self) -> Owner:

@@ -63,8 +63,8 @@ async def complete(context: Context, state: Mapping[str, Any]) -> dict[str, Any]
     account = await context.bank.account(asked.payout_account or applicants[0].customer.accounts[0])
     now, today = context.now(), context.now().date() if before is None else date.fromisoformat(before["applied_on"])
     new = new_application(context.thread_id, asked, state["request"])
+    number = await lending.store_new_application(context, new)
     async with context.pool.connection() as conn:
-        number = await lending.store_application(conn, context.tenant_id, new)
         policy = await context.shelf.in_force(conn, context.tenant_id, today)
     if before:
         policy = await policy_of(context, before)
