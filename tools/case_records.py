@@ -128,7 +128,8 @@ async def _store_letters(pool: Pool, rows: Sequence[_Letter]) -> list[bool]:
             WITH new AS (
                 SELECT * FROM unnest(%b::uuid[], %b::text[], %b::uuid[], %b::text[], %b::text[], %b::text[],
                                      %b::text[], %b::jsonb[], %b::jsonb[], %b::uuid[], %b::jsonb[])
-                       AS n (letter_id, tenant_id, thread_id, kind, copy, subject, body, facts, creditor, run_id, record)
+                       AS n (letter_id, tenant_id, thread_id, kind, copy, subject, body, facts, creditor, run_id,
+                             record)
             ), stored AS (
                 INSERT INTO letters (letter_id, tenant_id, thread_id, kind, copy, subject, body, facts, creditor)
                 SELECT letter_id, tenant_id, thread_id, kind, copy, subject, body, facts, creditor FROM new
