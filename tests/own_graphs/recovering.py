@@ -42,6 +42,23 @@ async def be_alone(state: State) -> State:
     return {}
 
 
+async def linger(state: State) -> State:
+    """The first time for longer than anybody waits."""
+    note(state, "slow")
+    if Path(state["file"]).read_text().split().count("slow") == 1:
+        await asyncio.sleep(600)
+    return {"answers": ["slow"]}
+
+
+def fan(*nodes: tuple[str, Any]) -> StateGraph[Any, Any, Any, Any]:
+    graph: Any = StateGraph(State)
+    for name, node in nodes:
+        graph.add_node(name, node)
+        graph.add_edge(START, name)
+        graph.add_edge(name, END)
+    return cast(StateGraph[Any, Any, Any, Any], graph)
+
+
 def chain(**nodes: Any) -> StateGraph[Any, Any, Any, Any]:
     graph: Any = StateGraph(State)
     names = [START, *nodes]
@@ -56,3 +73,4 @@ twice = chain(ask=ask)
 nested_twice = chain(inner=chain(ask=ask).compile())
 steps = chain(**{name: step(name) for name in ("one", "two", "three", "four")})
 alone = chain(alone=be_alone)
+branches = fan(("left", step("left")), ("right", step("right")), ("slow", linger))

@@ -104,7 +104,7 @@ class Figure:
     """The figure that affordability counts with, and where it is from; beside it what else was said."""
 
     person: Person
-    name: FigureName
+    figure: FigureName
     used_minor: int
     source: Source
     stated_minor: int | None
@@ -165,7 +165,7 @@ def means_by(figures: Iterable[Figure]) -> Means:
     """The sums of all who apply together."""
     totals: dict[FigureName, int] = defaultdict(int)
     for figure in figures:
-        totals[figure.name] += figure.used_minor
+        totals[figure.figure] += figure.used_minor
     return Means(totals["income"], totals["obligations"], totals["housing"])
 
 
