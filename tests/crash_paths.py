@@ -11,6 +11,7 @@ from tests.fork_server import Forked
 from tests.service import answer, open_review, start_case
 from tests.test_path_of_a_loan import APPLICATION
 
+RISK = ("scorecard_agent", "affordability_agent", "fraud_agent")
 DECIDED = ("intake", *RISK, "policy", "decision")
 KILLED = -9
 
