@@ -9,6 +9,7 @@ from api.sandbox.custody_orders import end, locked_order
 from api.sandbox.custody_trading import amount_minor, cost_minor, cost_of_part, fee_minor
 from api.sandbox.database import Connection
 from api.sandbox.ledger import Posting, book, hold_accounts
+from api.sandbox.money import MAX_MINOR
 from api.sandbox.webhooks import tell
 
 _OPEN = ("accepted", "partially_filled")
@@ -39,21 +40,22 @@ async def step_one(conn: Connection, settlement_s: float) -> bool:
 
 
 async def _step(conn: Connection, order_id: str) -> bool:
-    """False if the order waits for its limit."""
+    """False if the order waits for its limit; it is looked at again later, so that it does not keep others waiting."""
     order = await _order(conn, order_id)
     if not order["parts"]:
         await _stop(conn, order, "rejected_by_market" if order["outcome"] == "reject" else "no_more_liquidity")
         return True
     if not _within_limit(order):
         await conn.execute(
-            "UPDATE custody_orders SET step_at = now() WHERE order_id = %(order_id)s", {"order_id": order_id}
+            "UPDATE custody_orders SET step_at = now() + INTERVAL '250 ms' WHERE order_id = %(order_id)s",
+            {"order_id": order_id},
         )
         return False
     part, price = order["parts"][0], order["price"]
     amount = amount_minor(part, price)
     fee = fee_minor(amount, order["fee_bps"])
-    if amount < 1:
-        await _stop(conn, order, "worth_nothing")
+    if not 1 <= amount <= MAX_MINOR:
+        await _stop(conn, order, "amount_out_of_range")
     elif not await _free_for_fill(conn, order, amount + fee):
         await _stop(conn, order, "price_moved")
     else:

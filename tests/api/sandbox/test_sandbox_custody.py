@@ -128,6 +128,31 @@ def _fresh(bank: ServedBank, instrument_id: str, old: datetime) -> dict[str, Any
     raise AssertionError("no price was refreshed")
 
 
+@pytest.mark.parametrize(
+    ("path", "body", "code", "field"),
+    [
+        ("/prices", {"instrument_id": "NONE", "price": 1}, "unknown_instrument", None),
+        ("/prices", {"instrument_id": "HUSA", "price": "0"}, "invalid_request", "price"),
+        ("/prices", {"instrument_id": "HUSA", "price": 1, "as_of": "yesterday"}, "invalid_request", "as_of"),
+        ("/fx-rates", {"base": "GBP", "quote": "USD", "rate": 1}, "unknown_currency_pair", None),
+    ],
+)
+def test_a_wrong_price_is_refused_naming_the_field(
+    bank: ServedBank, path: str, body: dict[str, Any], code: str, field: str | None
+) -> None:
+    answer = bank.http.put(path, json=body)
+
+    assert (answer.json()["code"], answer.json().get("field")) == (code, field)
+
+
+def test_a_rate_is_put_as_a_price_is(bank: ServedBank) -> None:
+    old = "2026-01-05T12:00:00Z"
+
+    rates = bank.http.put("/fx-rates", json={"base": "EUR", "quote": "USD", "rate": "1.2", "as_of": old}).json()
+
+    assert rates == {"fx_rates": [{"base": "EUR", "quote": "USD", "rate": "1.200000", "as_of": old}]}
+
+
 def test_prices_move_once_for_each_weekday_that_began(bank: ServedBank) -> None:
     closes = {"instrument_id": "HAGG", "since": "2000-01-01"}
     before = bank.http.get("/price-history", params=closes).json()["histories"]["HAGG"]
