@@ -160,6 +160,7 @@ def test_approved_orders_are_sold_then_bought_once_and_confirmed_to_the_client(
     (letter,) = client.get(f"/threads/{thread_id}/letters").json()
     words = " ".join(letter["body"].split())
     assert letter["kind"] == "rebalance_confirmation" and "Sold " in words and "Bought " in words
+    assert "Not every order" not in words
 
     again = rebalanced(client, f"client-{account}")
     assert ended(client, again)["holdings"]["drift"]
