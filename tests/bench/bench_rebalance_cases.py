@@ -7,6 +7,7 @@ tree's: API and worker, the optimiser's processes, and the sandbox bank.
 """
 
 import argparse
+import asyncio
 import os
 import time
 from collections.abc import Iterator
@@ -54,8 +55,18 @@ async def _bench(server_url: str, home: Path, given: argparse.Namespace) -> None
                 partial(over_http, served.url, key, partial(_posted, accounts)),
                 Meter(url, partial(cpu_of, served)),
             )
+            async with asyncio.TaskGroup() as warming:
+                for _ in range(given.at):
+                    warming.create_task(_warmed(variant))
             await compare([variant], given.at, given.seconds)
     print(f"\nload {os.getloadavg()[0]:.1f}")
+
+
+async def _warmed(variant: Variant) -> None:
+    """The optimiser's processes start with the first case, which nobody measures."""
+    async with variant.opened() as drive:
+        for _ in range(3):
+            await drive()
 
 
 async def _posted(accounts: Iterator[str], connection: Connection) -> Sample:
@@ -66,7 +77,7 @@ async def _posted(accounts: Iterator[str], connection: Connection) -> Sample:
     latency_s = time.perf_counter() - began
     last = next(line for line in reversed(answer.body.splitlines()) if line.startswith(b"data: "))
     ended = orjson.loads(last.removeprefix(b"data: "))
-    assert ended["status"] == "success" and ended["reviews"][0]["kind"] == "rebalance_review", ended
+    assert (ended["status"] == "success" and ended.get("reviews")) or ended["outcome"] == "within_bands", ended
     return Sample(latency_s, answer.first_event_at - began)
 
 
