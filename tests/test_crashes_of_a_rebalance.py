@@ -12,6 +12,7 @@ from tests.fork_server import ForkServer
 from tests.many_portfolios import seed_portfolios
 from tests.service import answer, follow, open_review
 from tests.test_path_of_a_rebalance import NOTE, rebalanced, registered
+from tests.transfer_judge import assert_reconciled
 
 QUICK = "order.after_effect"
 FAILPOINTS = (
@@ -58,6 +59,7 @@ def test_killed_around_an_order_the_bank_has_taken_each_once(
     assert_killed(killed)
     with deployed.working():
         until(lambda: outcome(maker, thread_id), "the case is over", 90)
+        assert_reconciled(deployed)
 
     assert outcome(maker, thread_id) == "rebalanced"
     wanted = [(one["side"], one["instrument_id"], float(one["quantity"])) for one in review["payload"]["orders"]]
