@@ -120,6 +120,7 @@ async def open_engine(settings: Settings, database_url: str) -> AsyncIterator[En
             model=language_model,
             grouped=Together(pool),
         )
+        stack.callback(around.optimiser.close)
         driver = Driver(around)
         settlements = Settlements(pool, bank, settings.return_window_s)
         yield Engine(

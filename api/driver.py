@@ -36,6 +36,7 @@ from tools.context import Context
 from tools.letter_facts import Creditor
 from tools.model import Model
 from tools.policy_shelf import PolicyShelf
+from tools.rebalance_optimiser import Optimiser
 from tools.rules.fraud_model import FraudModel
 from tools.rules.sanctions import ScreeningIndex
 
@@ -66,6 +67,7 @@ class Surroundings:
     shelf: PolicyShelf = field(default_factory=PolicyShelf)
     model: Model | None = None
     grouped: Together | None = None
+    optimiser: Optimiser = field(default_factory=Optimiser)
 
 
 class Driver:
@@ -175,6 +177,7 @@ class Driver:
             shelf=self._around.shelf,
             model=self._around.model,
             grouped=self._around.grouped,
+            optimiser=self._around.optimiser,
         )
 
     async def _end(self, execution: Execution, ending: Ending) -> None:

@@ -19,6 +19,7 @@ from tools.letter_facts import Creditor
 from tools.model import Model
 from tools.model_calls import Spender
 from tools.policy_shelf import PolicyShelf
+from tools.rebalance_optimiser import Optimiser
 from tools.rules.fraud_model import FraudModel
 from tools.rules.sanctions import ScreeningIndex
 
@@ -60,6 +61,7 @@ class Context:
     shelf: PolicyShelf = field(default_factory=PolicyShelf)
     model: Model | None = None
     grouped: Together | None = None
+    optimiser: Optimiser = field(default_factory=Optimiser)
 
     def deed(self, action: str, record: Mapping[str, Any], person: str = SYSTEM) -> Deed:
         """What this run puts on the audit chain."""

@@ -17,6 +17,7 @@ from tools.contract_letter_facts import (
 )
 from tools.intake_letter_facts import INTAKE_FACTS, IntakeLetterFacts, IntakeLetterKind
 from tools.profile_letter_facts import ProfileSummaryFacts
+from tools.rebalance_letter_facts import RebalanceFacts
 from tools.rules.amortisation import MAX_TERM_MONTHS, Instalment
 from tools.rules.jurisdictions import Jurisdiction
 from tools.rules.plain import from_plain
@@ -40,6 +41,7 @@ LetterKind = (
         "transfer_refusal",
         "transfer_return",
         "profile_summary",
+        "rebalance_confirmation",
     ]
     | ContractLetterKind
     | IntakeLetterKind
@@ -173,7 +175,8 @@ class DisbursementFacts:
 
 
 LoanLetterFacts = OfferFacts | CounterOfferFacts | AdverseActionFacts | DisbursementFacts | ContractLetterFacts
-LetterFacts = LoanLetterFacts | IntakeLetterFacts | ServicingLetterFacts | TransferLetterFacts | ProfileSummaryFacts
+WealthLetterFacts = ProfileSummaryFacts | RebalanceFacts
+LetterFacts = LoanLetterFacts | IntakeLetterFacts | ServicingLetterFacts | TransferLetterFacts | WealthLetterFacts
 
 _FACTS: tuple[type[LetterFacts], ...] = (
     *(OfferFacts, CounterOfferFacts, AdverseActionFacts, DisbursementFacts),
@@ -182,6 +185,7 @@ _FACTS: tuple[type[LetterFacts], ...] = (
     *(TransferReceiptFacts, TransferRefusalFacts, TransferReturnFacts),
     *SERVICING_FACTS,
     ProfileSummaryFacts,
+    RebalanceFacts,
 )
 
 # Seen as nothing though neither control nor format characters: fillers, joiners, variation selectors, tags.
