@@ -11,6 +11,10 @@ from fastapi import APIRouter, FastAPI, Query, Request
 from api.sandbox import (
     access,
     clock,
+    custody_accounts,
+    custody_cash,
+    custody_market,
+    custody_orders,
     holds,
     ledger,
     loan_actions,
@@ -50,6 +54,10 @@ _CONTRACT = (
     payees.router,
     standing_orders.router,
     webhooks.router,
+    custody_market.router,
+    custody_accounts.router,
+    custody_orders.router,
+    custody_cash.router,
 )
 
 

@@ -9,7 +9,7 @@ from functools import partial
 from psycopg import OperationalError
 from psycopg_pool import PoolTimeout
 
-from api.sandbox import clearing, holds, standing_orders
+from api.sandbox import clearing, custody_fills, custody_market, holds, standing_orders
 from api.sandbox.database import Connection, Pool
 
 _AWAY = (OperationalError, PoolTimeout)
@@ -41,6 +41,8 @@ async def run(pool: Pool, pace: Pace) -> None:
         holds.expire_one,
         partial(clearing.step_one, settlement_s=pace.settlement_s),
         standing_orders.execute_one,
+        partial(custody_fills.step_one, settlement_s=pace.settlement_s),
+        custody_market.refresh,
     )
     while True:
         try:

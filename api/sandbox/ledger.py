@@ -15,7 +15,7 @@ class Account:
     account_id: str
     customer_id: str | None
     currency: str
-    kind: Literal["current", "savings", "loan", "internal"]
+    kind: Literal["current", "savings", "loan", "custody", "internal"]
     state: Literal["open", "frozen", "closed"]
     overdraft_limit_minor: int
     booked_minor: int
@@ -107,7 +107,9 @@ async def check(conn: Connection) -> dict[str, Any]:
             SELECT account_id, coalesce(sum(amount_minor), 0) <> booked_minor AS drifted,
                    coalesce(sum(amount_minor), 0) - held_minor < -overdraft_limit_minor AS below_limit,
                    held_minor <> (SELECT coalesce(sum(holds.amount_minor), 0) FROM holds
-                                  WHERE holds.account_id = accounts.account_id AND status = 'active') AS held_wrong
+                                  WHERE holds.account_id = accounts.account_id AND status = 'active')
+                                 + (SELECT coalesce(sum(reserved_minor), 0) FROM custody_orders
+                                    WHERE cash_account_id = accounts.account_id) AS held_wrong
             FROM accounts LEFT JOIN postings USING (account_id)
             WHERE kind <> 'internal' GROUP BY account_id ORDER BY account_id
             """,

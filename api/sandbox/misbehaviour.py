@@ -14,6 +14,8 @@ from api.sandbox.problems import Refused
 ANY_ROUTE = "*"
 WEBHOOKS = "webhooks"
 """In the place of a route: what the bank sends, not what it answers."""
+CUSTODY_ORDERS = "custody orders"
+"""In the place of a route: what becomes of the orders that it takes."""
 
 Mode = Literal[
     "none",
@@ -25,6 +27,9 @@ Mode = Literal[
     "webhook_duplicate",
     "webhook_never",
     "webhook_late",
+    "fill_partial",
+    "fill_short",
+    "fill_reject",
 ]
 
 
@@ -52,11 +57,12 @@ class Switches:
 
     def set(self, switch: Switch) -> None:
         """Mode `none` clears the route's switch; on `*` it clears all. Raises Refused for a route that is not there."""
-        if switch.route not in (ANY_ROUTE, WEBHOOKS, *self.known_routes):
+        if switch.route not in (ANY_ROUTE, WEBHOOKS, CUSTODY_ORDERS, *self.known_routes):
             known = ", ".join(sorted(self.known_routes))
-            detail = f"no route {switch.route!r}; there are {ANY_ROUTE}, {WEBHOOKS}, {known}"
+            detail = f"no route {switch.route!r}; there are {ANY_ROUTE}, {WEBHOOKS}, {CUSTODY_ORDERS}, {known}"
             raise Refused(422, "unknown_route", detail, "route")
-        if switch.mode != "none" and (switch.route == WEBHOOKS) != switch.mode.startswith("webhook_"):
+        of = {"webhook": WEBHOOKS, "fill": CUSTODY_ORDERS}.get(switch.mode.partition("_")[0])
+        if switch.mode != "none" and of != (switch.route if switch.route in (WEBHOOKS, CUSTODY_ORDERS) else None):
             raise Refused(422, "mode_not_allowed", f"{switch.mode} is no mode of {switch.route}", "mode")
         if switch.mode != "none":
             self._by_route[switch.route] = switch
@@ -74,6 +80,11 @@ class Switches:
         """What this event shall suffer; counts it."""
         switch = self._by_route.get(WEBHOOKS)
         return switch and self._counted(switch)
+
+    def next_order(self) -> str | None:
+        """What shall become of this order; counts it."""
+        switch = self._by_route.get(CUSTODY_ORDERS)
+        return None if switch is None else self._counted(switch).mode.removeprefix("fill_")
 
     def listed(self) -> list[dict[str, Any]]:
         return [switch.model_dump() for switch in self._by_route.values()]

@@ -54,9 +54,8 @@ def printable(text: str) -> str:
     return text
 
 
-Amount = Annotated[
-    Decimal, BeforeValidator(_written_amount, json_schema_input_type=Decimal | str), Field(gt=0, le=MAX_MINOR)
-]
+WrittenNumber = Annotated[Decimal, BeforeValidator(_written_amount, json_schema_input_type=Decimal | str)]
+Amount = Annotated[WrittenNumber, Field(gt=0, le=MAX_MINOR)]
 Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
 RecordId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 Reference = Annotated[str, StringConstraints(max_length=140), AfterValidator(printable)]

@@ -93,7 +93,7 @@ async def _found(conn: Connection, claim: Claim) -> dict[str, Any] | None:
     cur = await conn.execute(
         """
         SELECT account_id, iban, full_name AS holder, true AS confirms FROM accounts JOIN customers USING (customer_id)
-        WHERE (account_id = %(account)s OR iban = %(iban)s) AND kind <> 'loan' AND state <> 'closed'
+        WHERE (account_id = %(account)s OR iban = %(iban)s) AND kind NOT IN ('loan', 'custody') AND state <> 'closed'
         UNION ALL
         SELECT account_id, iban, holder, confirms FROM external_accounts
         WHERE account_id = %(account)s OR iban = %(iban)s

@@ -22,7 +22,7 @@ router = APIRouter(route_class=TellerRoute, dependencies=[needs("read")])
 
 @router.get("/customers/{customer_id}")
 async def customer(customer_id: str, request: Request) -> dict[str, Any]:
-    """Loan accounts are not among `accounts`; they have a list of their own."""
+    """Loan accounts and cash in custody are not among `accounts`; they have lists of their own."""
     row = await one(
         request.state.pool,
         """
@@ -30,7 +30,7 @@ async def customer(customer_id: str, request: Request) -> dict[str, Any]:
                json_build_object('street', street, 'city', city, 'postcode', postcode, 'country', country) AS address,
                customer_since, kyc_status,
                ARRAY(SELECT account_id FROM accounts
-                     WHERE accounts.customer_id = customers.customer_id AND kind <> 'loan'
+                     WHERE accounts.customer_id = customers.customer_id AND kind NOT IN ('loan', 'custody')
                      ORDER BY kind, account_id) AS accounts,
                currency
         FROM customers WHERE customer_id = %(id)s

@@ -17,7 +17,7 @@ async def test_banks_preparing_at_once_make_one_world(postgres: Server) -> None:
         with psycopg.connect(one) as conn:
             row = conn.execute("SELECT count(*) FROM bank.customers").fetchone()
 
-    assert row == (11,)
+    assert row == (21,)
 
 
 def test_a_second_start_keeps_what_was_booked(postgres: Server) -> None:
@@ -71,7 +71,7 @@ async def test_a_login_without_superuser_rights_can_prepare_the_bank(postgres: S
         conn.execute("REVOKE countersign_bank FROM landlord CASCADE")
         conn.execute("DROP ROLE landlord")
 
-    assert row == (14,)
+    assert row == (27,)
 
 
 def test_dropped_connections_to_postgresql_fail_no_call(bank: ServedBank) -> None:
