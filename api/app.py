@@ -1,7 +1,6 @@
 """The HTTP application: routes over one engine, errors as problem JSON, and the worker beside it if asked for."""
 
 import asyncio
-import gc
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,7 +11,7 @@ from fastapi.middleware.cors import CORSMiddleware
 from fastapi.routing import APIRoute
 
 from api import auth, errors
-from api.bootstrap import open_engine
+from api.bootstrap import collect_seldom, open_engine
 from api.protocol import (
     assistants,
     crons,
@@ -29,12 +28,14 @@ from api.protocol import threads as sdk_threads
 from api.routes import (
     agents,
     bank_events,
+    batches,
     clients,
     fraud,
     health,
     interactions,
     keys,
     lending,
+    loan_decisions,
     loan_notices,
     market_events,
     payments,
@@ -50,8 +51,8 @@ from api.settings import Settings
 from api.strict import LimitedBody
 
 OUR_ROUTES = (
-    workflows, threads, reviews, lending, loan_notices, servicing, payments, fraud, policies, agents, bank_events, keys,
-    webhooks, clients, tasks, interactions, market_events,
+    workflows, batches, threads, reviews, lending, loan_decisions, loan_notices, servicing, payments, fraud, policies,
+    agents, bank_events, keys, webhooks, clients, tasks, interactions, market_events,
     health,
 )  # fmt: skip
 SDK_ROUTES = (runs, sdk_threads, thread_states, run_control, assistants, store, crons, info)
@@ -59,8 +60,6 @@ SDK_ROUTES = (runs, sdk_threads, thread_states, run_control, assistants, store, 
 STREAM_ROUTES = (thread_streams, thread_protocol, thread_sockets)
 READABLE = ("Content-Location", "Location", "X-Pagination-Total", "X-Pagination-Next", "Retry-After")
 """Headers of ours that pages of other origins need to see. Keys travel in headers: there are no cookies to allow."""
-GARBAGE = 50_000
-"""New objects until some are looked through: a run makes thousands, which nearly all go by themselves."""
 DESCRIPTION = """Agents propose, rules decide, people countersign, the ledger moves exactly once.
 
 Start a case under `workflows`, follow it under `threads`, answer what waits for you under `reviews`."""
@@ -92,10 +91,7 @@ def create_app(settings: Settings, database_url: str, *, with_worker: bool) -> F
         async with open_engine(settings, database_url) as engine, asyncio.TaskGroup() as group:
             app.state.engine = engine
             app.state.trusted = {}
-            # What is there for good is not looked through again and again.
-            gc.collect()
-            gc.freeze()
-            gc.set_threshold(GARBAGE)
+            collect_seldom()
             if with_worker:
                 worker = group.create_task(engine.worker.work(settings.worker_concurrency, settings.drain_s))
                 worker.add_done_callback(_end_process)

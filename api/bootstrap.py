@@ -1,6 +1,7 @@
 """The one composition root: app, worker, command line and tests all stand on what is put together here."""
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -33,6 +34,7 @@ from db.runs import Begun
 from db.store import Store
 from db.tenant_checkpoints import TenantCheckpoints
 from db.threads import NewThread, Thread
+from db.together import Together
 from tools.bank import Bank
 from tools.letter_facts import DEMO_CREDITOR, DEMO_CREDITOR_EU
 from tools.rules import fraud_model as fraud_models
@@ -41,6 +43,8 @@ from tools.screening import screening_index
 
 EDITS_AT_ONCE = 2
 """States written by hand at one time: each takes two connections."""
+GARBAGE = 50_000
+"""New objects until some are looked through: a run makes thousands, which nearly all go by themselves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +99,19 @@ async def open_engine(settings: Settings, database_url: str) -> AsyncIterator[En
         screening, model, home = screening_index(settings.sanctions_list), fraud_model(settings), settings.tenant
         creditor = DEMO_CREDITOR_EU if settings.jurisdiction == "EU" else DEMO_CREDITOR
         around = Surroundings(
-            pool, journal, saver, queue, bank, creditor, served, results, deliverer, home, screening, model
+            pool,
+            journal,
+            saver,
+            queue,
+            bank,
+            creditor,
+            served,
+            results,
+            deliverer,
+            home,
+            screening,
+            model,
+            grouped=Together(pool),
         )
         driver = Driver(around)
         settlements = Settlements(pool, bank, settings.return_window_s)
@@ -116,6 +132,13 @@ async def open_engine(settings: Settings, database_url: str) -> AsyncIterator[En
             settlements=settlements,
             new_threads=Grouped(create_each),
         )
+
+
+def collect_seldom() -> None:
+    """For a process that has all it needs: what is there for good is not looked through again and again."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(GARBAGE)
 
 
 def _worker(settings: Settings, around: Surroundings, driver: Driver, settlements: Settlements) -> Worker:

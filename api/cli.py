@@ -1,7 +1,6 @@
 """`countersign`: starts the processes, applies migrations, makes keys, runs the demo."""
 
 import asyncio
-import gc
 import io
 import logging
 import os
@@ -234,10 +233,10 @@ def _serve(settings: Settings, url: str, *, with_worker: bool, with_parent: bool
 
 
 async def _work(settings: Settings, url: str, *, with_parent: bool) -> None:
-    from api.bootstrap import open_engine
+    from api.bootstrap import collect_seldom, open_engine
 
     async with open_engine(settings, url) as engine:
-        gc.freeze()
+        collect_seldom()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, engine.worker.stop)

@@ -21,15 +21,16 @@ _WORDS = "Any text unique to this wish. The same key and body get the first answ
 _SCHEMA = WithJsonSchema({"type": "string", "minLength": 1, "maxLength": 255, "pattern": r"^[\x21-\x7e]+$"})
 
 
-def _checked(key: Any) -> Any:
+def checked_key(key: Any) -> Any:
+    """Raises ValueError for what cannot be one."""
     if isinstance(key, str) and not _KEY.fullmatch(key):
         raise ValueError("must be 1 to 255 visible ASCII characters without blanks, such as a UUID")
     return key
 
 
 _HEADER = Header(alias="Idempotency-Key", description=_WORDS)
-RequiredKey = Annotated[str, BeforeValidator(_checked), _SCHEMA, _HEADER]
-OptionalKey = Annotated[str | None, BeforeValidator(_checked), _SCHEMA, _HEADER]
+RequiredKey = Annotated[str, BeforeValidator(checked_key), _SCHEMA, _HEADER]
+OptionalKey = Annotated[str | None, BeforeValidator(checked_key), _SCHEMA, _HEADER]
 
 Answer = tuple[int, dict[str, Any]]
 

@@ -13,6 +13,7 @@ from db.effects import Owner
 from db.errors import CountersignError
 from db.journal import Fence
 from db.pool import Pool
+from db.together import Act, Together
 from tools.bank import Bank
 from tools.letter_facts import Creditor
 from tools.policy_shelf import PolicyShelf
@@ -55,10 +56,15 @@ class Context:
     home_tenant: str = ""
     fraud_model: FraudModel | None = None
     shelf: PolicyShelf = field(default_factory=PolicyShelf)
+    grouped: Together | None = None
 
     def deed(self, action: str, record: Mapping[str, Any], person: str = SYSTEM) -> Deed:
         """What this run puts on the audit chain."""
         return Deed(self.tenant_id, person, action, record, self.thread_id, self.fence.run_id)
+
+    async def together(self, act: Act, asked: Any) -> Any:
+        """As one of all runs of this process that ask for the same now: one statement, committed when this returns."""
+        return await (self.grouped or Together(self.pool)).ask(act, asked)
 
     @property
     def owner(self) -> Owner:

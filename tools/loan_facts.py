@@ -62,8 +62,8 @@ async def complete(context: Context, request: Mapping[str, Any]) -> dict[str, An
         income_monthly_minor=to_minor(asked.income, asked.currency),
         request=request,
     )
+    number = await lending.store_new_application(context, new)
     async with context.pool.connection() as conn:
-        number = await lending.store_application(conn, context.tenant_id, new)
         policy = await context.shelf.in_force(conn, context.tenant_id, now.date())
     since = now - timedelta(days=VELOCITY_DAYS)
     return {

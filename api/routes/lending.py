@@ -81,6 +81,15 @@ def router() -> APIRouter:
     return routes
 
 
+def shown_decision(actor: Actor, decision: str | None, detail: dict[str, Any] | None) -> dict[str, Any] | None:
+    """As in the case's state: reasons are told with a refusal, and a referral is none."""
+    sight = sight_of(actor, WORKFLOW.name)
+    if sight is None or detail is None:
+        return detail
+    shown: dict[str, Any] = sight.values({"decision": detail})["decision"]
+    return shown if decision != "refer" else shown | {"reasons": []}
+
+
 def _applications(routes: APIRouter) -> None:
     @routes.post("", response_model=Stored, responses=responses(400, 409, 413, 415, 502))
     async def store_application(
@@ -223,15 +232,6 @@ def _view(actor: Actor, case: LoanCase) -> ApplicationView:
         income=from_minor(case.income_monthly_minor, case.currency),
         created_at=case.created_at,
         decided_at=case.decided_at,
-        decision=_shown_decision(actor, case),
+        decision=shown_decision(actor, case.decision, case.decision_detail),
         loan_account_id=case.loan_account_id,
     )
-
-
-def _shown_decision(actor: Actor, case: LoanCase) -> dict[str, Any] | None:
-    """As in the case's state: reasons are told with a refusal, and a referral is none."""
-    sight = sight_of(actor, WORKFLOW.name)
-    if sight is None or case.decision_detail is None:
-        return case.decision_detail
-    shown: dict[str, Any] = sight.values({"decision": case.decision_detail})["decision"]
-    return shown if case.decision != "refer" else shown | {"reasons": []}

@@ -48,13 +48,13 @@ def router() -> APIRouter:
     async def list_workflows(actor: Caller) -> list[WorkflowSummary]:
         """The workflows served here and where each is started."""
         return [
-            WorkflowSummary(name=w.name, family=w.family, summary=w.summary, version=w.version, start=_path(w))
+            WorkflowSummary(name=w.name, family=w.family, summary=w.summary, version=w.version, start=path_of(w))
             for w in WORKFLOWS
         ]
 
     for workflow in WORKFLOWS:
         routes.add_api_route(
-            _path(workflow),
+            path_of(workflow),
             _starter(workflow),
             methods=["POST"],
             status_code=202,
@@ -87,7 +87,7 @@ async def open_thread(conn: AsyncConnection[Any], workflow: Workflow, actor: Act
     return thread_id
 
 
-def _path(workflow: Workflow) -> str:
+def path_of(workflow: Workflow) -> str:
     return f"/workflows/{workflow.name}/threads"
 
 
