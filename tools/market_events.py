@@ -6,14 +6,15 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid5
 
+import uuid_utils.compat as uuids
 from psycopg import AsyncConnection
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
-from db import audit
-from db.bulk_starts import CaseStart
+from db import audit, failpoints
 from db.canonical import sha256_hex
 from db.errors import NotFound
+from db.mass_start import NewCase
 from db.pool import transaction
 from tools.context import Context
 
@@ -131,8 +132,9 @@ async def queue_chunk(context: Context, request: Mapping[str, Any], after: int) 
             },
         )
     starts = [
-        CaseStart(
+        NewCase(
             thread_id=thread_id,
+            run_id=uuids.uuid7(),
             request={
                 "event_id": request["event_id"],
                 "client_id": row["client_id"],
@@ -145,6 +147,7 @@ async def queue_chunk(context: Context, request: Mapping[str, Any], after: int) 
     ]
     if starts:
         await context.start_each("client_follow_up", starts)
+        failpoints.hit("market_event.queue.after_chunk")
     return int(rows[-1]["place"]) if rows else after
 
 
