@@ -4,10 +4,13 @@ from graphs import (
     client_follow_up,
     client_profile,
     fraud_review,
+    holdings_refresh,
     loan_origination,
     loan_servicing,
     loan_servicing_day,
     market_event,
+    profile_renewal,
+    profile_renewals,
     reconciliation,
     transfer,
 )
@@ -21,6 +24,9 @@ WORKFLOWS: tuple[Workflow, ...] = (
     fraud_review.WORKFLOW,
     reconciliation.WORKFLOW,
     client_profile.WORKFLOW,
+    profile_renewals.WORKFLOW,
+    profile_renewal.WORKFLOW,
+    holdings_refresh.WORKFLOW,
     market_event.WORKFLOW,
     client_follow_up.WORKFLOW,
 )

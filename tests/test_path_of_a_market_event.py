@@ -28,9 +28,20 @@ def adviser(countersign: Service) -> httpx.Client:
 
 
 def holders(served: Service, count: int, instrument_id: str, prefix: str) -> None:
-    """Clients who hold of it, each a little more, and of something else."""
+    """Clients who hold of it, each a little more, and of something else, as custody has just said."""
     with psycopg.connect(served.database_url) as conn:
         conn.execute("INSERT INTO tenants (tenant_id) VALUES (%s) ON CONFLICT DO NOTHING", (TENANT,))
+        conn.execute(
+            """
+            WITH thread AS (
+                INSERT INTO threads (thread_id, tenant_id, workflow, workflow_version, started_by)
+                VALUES (gen_random_uuid(), %(tenant)s, 'holdings_refresh', '1', 'system') RETURNING thread_id
+            )
+            INSERT INTO holdings_refreshes (thread_id, tenant_id, as_of, accounts, positions, unvalued)
+            SELECT thread_id, %(tenant)s, now(), %(count)s, 2 * %(count)s, 0 FROM thread
+            """,
+            {"tenant": TENANT, "count": count},
+        )
         conn.execute(
             """
             INSERT INTO clients (tenant_id, client_id, full_name, created_by)

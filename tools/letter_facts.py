@@ -15,7 +15,7 @@ from tools.contract_letter_facts import (
     ContractLetterKind,
     LapsedOffer,
 )
-from tools.profile_letter_facts import ProfileSummaryFacts
+from tools.profile_letter_facts import ProfileExpiryFacts, ProfileLetterFacts, ProfileSummaryFacts
 from tools.rules.amortisation import MAX_TERM_MONTHS, Instalment
 from tools.rules.jurisdictions import Jurisdiction
 from tools.rules.plain import from_plain
@@ -39,6 +39,7 @@ LetterKind = (
         "transfer_refusal",
         "transfer_return",
         "profile_summary",
+        "profile_expiry",
     ]
     | ContractLetterKind
     | ServicingLetterKind
@@ -169,14 +170,14 @@ class DisbursementFacts:
 
 
 LoanLetterFacts = OfferFacts | CounterOfferFacts | AdverseActionFacts | DisbursementFacts | ContractLetterFacts
-LetterFacts = LoanLetterFacts | ServicingLetterFacts | TransferLetterFacts | ProfileSummaryFacts
+LetterFacts = LoanLetterFacts | ServicingLetterFacts | TransferLetterFacts | ProfileLetterFacts
 
 _FACTS: tuple[type[LetterFacts], ...] = (
     *(OfferFacts, CounterOfferFacts, AdverseActionFacts, DisbursementFacts),
     *CONTRACT_FACTS,
     *(TransferReceiptFacts, TransferRefusalFacts, TransferReturnFacts),
     *SERVICING_FACTS,
-    ProfileSummaryFacts,
+    *(ProfileSummaryFacts, ProfileExpiryFacts),
 )
 
 # Seen as nothing though neither control nor format characters: fillers, joiners, variation selectors, tags.

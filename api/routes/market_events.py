@@ -17,7 +17,8 @@ from tools import market_events
 
 class MarketEventView(BaseModel):
     """`found` clients are concerned, `begun` of them have a case; `states` counts these: a gate while somebody is
-    asked, the outcome once over, else `under_way` or `error`. `GET /reviews?group={event_id}` lists what waits."""
+    asked, the outcome once over, else `under_way` or `error`. Clients were found by what they held at `holdings_as_of`,
+    which is stale if the bank could not be asked again. `GET /reviews?group={event_id}` lists what waits."""
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -28,6 +29,8 @@ class MarketEventView(BaseModel):
     created_by: str
     created_at: datetime
     found_at: datetime | None
+    holdings_as_of: datetime | None
+    holdings_are_stale: bool
     found: int
     begun: int
     states: dict[str, int]
