@@ -1,4 +1,4 @@
-"""A profile that ends is told to its client and seen to by an adviser: once before it ends, once after, not each day."""
+"""A profile that ends is told to its client, and an adviser sees to it: once before it ends and once after."""
 
 from datetime import UTC, date, datetime, timedelta
 from typing import Any

@@ -217,7 +217,8 @@ _FIND = """
     ), found AS (
         INSERT INTO market_event_clients (tenant_id, event_id, client_id, place, exposure, exposure_bps)
         SELECT %(tenant_id)s, %(event_id)s, client_id, row_number() OVER (ORDER BY bps DESC, client_id),
-               jsonb_build_object('value_minor', value_minor, 'currency', %(valued_in)s::text, 'positions', positions), least(bps, 10000)
+               jsonb_build_object('value_minor', value_minor, 'currency', %(valued_in)s::text,
+                                  'positions', positions), least(bps, 10000)
         FROM share RETURNING client_id
     )
     SELECT EXISTS (SELECT 1 FROM event) AS newly, (SELECT count(*) FROM found) + (
