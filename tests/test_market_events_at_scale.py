@@ -1,4 +1,4 @@
-"""Follow-ups of an event with many clients: begun in chunks, once each, whoever is killed, and worked off by several."""
+"""Follow-ups of an event with many clients: begun in chunks, once each whoever is killed, and shared by workers."""
 
 import os
 import time

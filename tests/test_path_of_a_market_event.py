@@ -175,34 +175,21 @@ def test_bad_events_are_refused(operator: httpx.Client, event: dict[str, Any], f
     assert_refused(operator.get("/market-events/bad"), 404)
 
 
-def test_interactions_are_found_by_words_and_clients_see_no_notes(countersign: Service, adviser: httpx.Client) -> None:
-    person = f"client-{uuid4().hex[:8]}"
-    body = {"client_id": person, "full_name": "Amina Patel", "risk_profile": "moderate"}
-    adviser.post("/clients", json=body).raise_for_status()
-    client, stranger = countersign.client("client", person), countersign.client("client")
-    told: dict[str, Any] = {
-        "client_id": person,
-        "channel": "phone",
-        "occurred_at": "2026-05-04T09:00:00Z",
-        "note": "sounds worried",
-    }
-    told |= {"summary": "Asked about ISIN US0378331005", "promised": ["Fees stay as they are"]}
-    told["follow_ups"] = [{"text": "Send the fees", "owner": "a.viser", "due_on": "2026-05-11"}]
-    keyed = {"Idempotency-Key": uuid4().hex}
-    kept = [adviser.post("/interactions", json=told, headers=keyed) for _ in range(2)]
+def test_draft_that_nobody_wrote_in_time_is_withdrawn_with_its_review(
+    countersign: Service, operator: httpx.Client, adviser: httpx.Client
+) -> None:
+    holders(countersign, 1, "EQ-LATE", "late-")
+    agent = countersign.client("agent")
+    begun(operator, "late", SHOCK | {"instrument_id": "EQ-LATE"}, draft_by="slow_agent")
+    awaited(lambda: states(adviser, "late") == {"draft": 1})
+    task = agent.post("/tasks/claim", json={"agent_name": "slow_agent"}).json()
+    with psycopg.connect(countersign.database_url) as conn:
+        conn.execute("UPDATE reviews SET due_at = now() WHERE payload ->> 'task_id' = %s", (task["task_id"],))
 
-    way = f"/clients/{person}/interactions"
-    (seen,) = client.get(way, params={"q": "fees"}).json()
+    awaited(lambda: states(adviser, "late") == {"client_follow_up": 1})
 
-    assert kept[0].json() == kept[1].json() and kept[0].status_code == 201
-    assert (seen["note"], seen["promised"]) == (None, ["Fees stay as they are"])
-    assert client.get(way, params={"q": "worried"}).json() == []
-    assert len(adviser.get(way, params={"q": "worried"}).json()) == 1
-    assert len(adviser.get("/interactions", params={"q": "US0378331005", "is_open": True}).json()) == 1
-    assert_refused(stranger.get(way), 404)
-    assert stranger.get("/interactions").json() == []
-    done = f"/interactions/{kept[0].json()['interaction_id']}/follow-ups/1/done"
-    assert [adviser.post(done).status_code for _ in range(2)] == [204, 204]
-    assert adviser.get(way, params={"is_open": True}).json() == []
-    assert_refused(adviser.post("/interactions", json=told | {"occurred_at": "2026-05-04T09:00:00"},
-                                headers={"Idempotency-Key": uuid4().hex}), 422, "occurred_at")  # fmt: skip
+    token = {"lease_token": task["lease_token"]}
+    assert agent.get(f"/tasks/{task['task_id']}").json()["status"] == "withdrawn"
+    assert_refused(agent.post(f"/tasks/{task['task_id']}/lease", json=token), 409)
+    assert_refused(agent.post(f"/tasks/{task['task_id']}/result", json={"result": {"text": "late"}} | token), 409)
+    assert agent.post("/tasks/claim", json={"agent_name": "slow_agent"}).status_code == 204

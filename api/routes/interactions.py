@@ -88,6 +88,21 @@ class InteractionView(BaseModel):
     follow_ups: list[FollowUpView]
 
 
+class DueFollowUpView(BaseModel):
+    """`summary` and `promised` are of the interaction in which it was taken on."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    interaction_id: UUID
+    number: int
+    client_id: str
+    text: str
+    owner: str
+    due_on: date
+    summary: str
+    promised: list[str]
+
+
 class Kept(BaseModel):
     interaction_id: UUID
 
@@ -127,6 +142,16 @@ def router() -> APIRouter:
         async with engine.pool.connection() as conn:
             await clients.get(conn, actor, client_id)
         return await _found(engine, actor, Wanted(client_id, q, is_open), limit)
+
+    @routes.get("/follow-ups")
+    async def follow_ups_due(
+        actor: Caller, engine: TheEngine, owner: str | None = None, until: date | None = None, limit: Limit = 100
+    ) -> list[DueFollowUpView]:
+        """What was promised and is not done, the earliest due first."""
+        require(actor, *MAY_TELL)
+        async with engine.pool.connection() as conn:
+            found = await interactions.due(conn, actor, owner, until, limit)
+        return [DueFollowUpView.model_validate(one) for one in found]
 
     @routes.post("/interactions/{interaction_id}/follow-ups/{number}/done", status_code=204)
     async def follow_up_done(

@@ -1,7 +1,7 @@
 -- Tasks of agents, market events and their follow-ups, and interactions with clients.
 
 -- Work for an agent of a named kind, claimed under a lease and completed once. A task that a case handed out
--- (`thread_id`) can be claimed while that case waits for it.
+-- (`thread_id`) can be claimed while that case waits for it. A lease that runs out has used up one of `claims_left`.
 CREATE TABLE client_tasks (
     tenant_id text NOT NULL,
     task_id uuid NOT NULL,
@@ -13,6 +13,7 @@ CREATE TABLE client_tasks (
     created_by text NOT NULL,
     created_at timestamptz NOT NULL DEFAULT now(),
     claims integer NOT NULL DEFAULT 0,
+    claims_left integer NOT NULL CHECK (claims_left >= 0),
     claimed_by text,
     lease_token uuid,
     lease_until timestamptz,
