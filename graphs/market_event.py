@@ -102,5 +102,6 @@ WORKFLOW = Workflow(
     may_start=frozenset({"adviser", "operator"}),
     build=build,
     agents=dict.fromkeys(("intake", "read_holdings", "find", "queue"), "market-agent"),
+    check=market_events.check,
     shown=frozenset(),  # Other people's holdings.
 )

@@ -14,7 +14,7 @@ from tests.api.refusals import assert_refused
 from tests.service import Service, answer, follow
 
 TENANT = Settings().tenant
-SHOCK = {"kind": "price_shock", "instrument_id": "EQ-ACME", "move_bps": -1800}
+SHOCK = {"kind": "price_shock", "instrument_id": "HUSA", "move_bps": -1800}
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +98,7 @@ def states(client: httpx.Client, event_id: str) -> dict[str, int]:
 def test_each_client_concerned_gets_one_follow_up_and_the_same_event_again_starts_none(
     countersign: Service, operator: httpx.Client, adviser: httpx.Client
 ) -> None:
-    holders(countersign, 60, "EQ-ACME", "acme-")
+    holders(countersign, 60, "HUSA", "acme-")
 
     first = begun(operator, "acme", SHOCK)
     again = begun(operator, "acme", SHOCK)
@@ -123,9 +123,9 @@ def test_each_client_concerned_gets_one_follow_up_and_the_same_event_again_start
 def test_agent_drafts_what_an_adviser_decides_and_the_next_agent_goes_on_from_it(
     countersign: Service, operator: httpx.Client, adviser: httpx.Client
 ) -> None:
-    holders(countersign, 1, "EQ-SOLO", "solo-")
+    holders(countersign, 1, "HWLD", "solo-")
     agent = countersign.client("agent")
-    begun(operator, "solo", SHOCK | {"instrument_id": "EQ-SOLO"}, draft_by="drafting_agent")
+    begun(operator, "solo", SHOCK | {"instrument_id": "HWLD"}, draft_by="drafting_agent")
     awaited(lambda: states(adviser, "solo") == {"draft": 1})
 
     task = agent.post("/tasks/claim", json={"agent_name": "drafting_agent"}).json()
@@ -150,7 +150,7 @@ def test_rate_change_concerns_holders_of_bonds_in_its_currency_alone(
     countersign: Service, operator: httpx.Client
 ) -> None:
     change = {"kind": "rate_change", "currency": "USD", "move_bps": 50}
-    holders(countersign, 1, "EQ-NONE", "none-")
+    holders(countersign, 1, "HREI", "none-")
     assert outcome(operator, begun(operator, "fed-0", change)) == "nobody_concerned"
     with psycopg.connect(countersign.database_url) as conn:
         conn.execute("UPDATE client_holdings SET asset_class = 'bonds' WHERE client_id = 'none-1'")
@@ -178,9 +178,9 @@ def test_bad_events_are_refused(operator: httpx.Client, event: dict[str, Any], f
 def test_draft_that_nobody_wrote_in_time_is_withdrawn_with_its_review(
     countersign: Service, operator: httpx.Client, adviser: httpx.Client
 ) -> None:
-    holders(countersign, 1, "EQ-LATE", "late-")
+    holders(countersign, 1, "HDIV", "late-")
     agent = countersign.client("agent")
-    begun(operator, "late", SHOCK | {"instrument_id": "EQ-LATE"}, draft_by="slow_agent")
+    begun(operator, "late", SHOCK | {"instrument_id": "HDIV"}, draft_by="slow_agent")
     awaited(lambda: states(adviser, "late") == {"draft": 1})
     task = agent.post("/tasks/claim", json={"agent_name": "slow_agent"}).json()
     with psycopg.connect(countersign.database_url) as conn:

@@ -1,4 +1,4 @@
-"""What was said to a client is kept: found by its words and by client, gone on from by the next agent, done by owner."""
+"""What was said to a client is kept, found by its words and by client, and gone on from by the next agent."""
 
 from typing import Any
 from uuid import uuid4

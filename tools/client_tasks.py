@@ -82,8 +82,8 @@ _STATUS = """CASE WHEN k.completed_at IS NOT NULL THEN 'completed'
     WHEN k.lease_until > clock_timestamp() THEN 'claimed'
     WHEN k.claims_left = 0 THEN 'failed' ELSE 'pending' END"""
 _COLUMNS = f"""k.task_id, k.client_id, k.agent_name, {_STATUS} AS status, k.payload, k.result, k.request_sha256,
-    k.result_sha256, k.thread_id, k.claims, k.claims_left, k.claimed_by, k.lease_token, k.lease_until, k.created_by, k.created_at,
-    k.completed_by, k.completed_at"""
+    k.result_sha256, k.thread_id, k.claims, k.claims_left, k.claimed_by, k.lease_token, k.lease_until,
+    k.created_by, k.created_at, k.completed_by, k.completed_at"""
 _SEEN = """k.tenant_id = %(tenant_id)s AND (%(whole_tenant)s
     OR %(person)s IN (k.created_by, k.claimed_by, k.completed_by)
     OR %(is_agent)s AND k.claimed_by IS NULL AND k.completed_at IS NULL)"""
@@ -189,7 +189,8 @@ async def claim(conn: AsyncConnection[Any], actor: Actor, agent_name: str, lease
             WHERE k.tenant_id = %(tenant_id)s AND k.task_id = (
                 SELECT k.task_id FROM client_tasks k
                 WHERE k.tenant_id = %(tenant_id)s AND k.agent_name = %(agent_name)s AND k.completed_at IS NULL
-                  AND k.claims_left > 0 AND (k.lease_until IS NULL OR k.lease_until <= clock_timestamp()) AND {_WAITED_FOR}
+                  AND k.claims_left > 0 AND (k.lease_until IS NULL OR k.lease_until <= clock_timestamp())
+                  AND {_WAITED_FOR}
                 ORDER BY k.created_at, k.task_id LIMIT 1 FOR UPDATE OF k SKIP LOCKED
             )
             RETURNING {_COLUMNS}

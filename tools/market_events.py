@@ -13,11 +13,14 @@ from psycopg.types.json import Jsonb
 
 from db import audit, failpoints
 from db.canonical import sha256_hex
-from db.errors import NotFound
+from db.errors import BankUnavailable, InvalidInput, NotFound
 from db.mass_start import NewCase
 from db.pool import transaction
+from tools.bank import Bank
+from tools.bank_custody import read_instruments
 from tools.client_holdings import MAX_AGE, VALUED_IN
 from tools.context import Context
+from tools.market_event_request import MarketEvent, RateChange
 
 CHUNK = 250
 """Follow-ups that are begun in one transaction."""
@@ -52,6 +55,20 @@ class Concerned:
     exposure: dict[str, Any]
     exposure_bps: int
     event: dict[str, Any]
+
+
+async def check(request: MarketEvent, bank: Bank) -> None:
+    """Raises InvalidInput for an instrument that the bank does not have: nobody would be found, and nobody wonder.
+    While the bank is away, an event need not wait for that."""
+    if isinstance(request.event, RateChange):
+        return
+    try:
+        known = {one.instrument_id for one in await read_instruments(bank)}
+    except BankUnavailable:
+        return
+    if request.event.instrument_id not in known:
+        reason = f"the bank knows no instrument {request.event.instrument_id}"
+        raise InvalidInput(f"event.{request.event.kind}.instrument_id", reason)
 
 
 async def receive(context: Context, request: Mapping[str, Any]) -> str:

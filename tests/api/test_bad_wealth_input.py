@@ -1,4 +1,4 @@
-"""Whatever is sent about clients, tasks, events and interactions: the field and its fault, and nothing is left behind."""
+"""Whatever is sent about clients, tasks, events and interactions: the fault is named, and nothing is left behind."""
 
 from typing import Any
 from uuid import uuid4
@@ -51,6 +51,8 @@ FAULTS: list[tuple[str, dict[str, Any], str]] = [
     (START.format("market_event"), event(kind="price_shock", instrument_id="A", move_bps=-10_001), "move_bps"),
     (START.format("market_event"), event(kind="price_shock", instrument_id="A", move_bps=1.5), "move_bps"),
     (START.format("market_event"), event(kind="price_shock", instrument_id="../A", move_bps=1), "instrument_id"),
+    (START.format("market_event"), event(kind="price_shock", instrument_id="EQ-ACME", move_bps=1), "instrument_id"),
+    ("/market-events/check", event(kind="downgrade", instrument_id="EQ-ACME", rating="BB"), "instrument_id"),
     (START.format("market_event"), event(kind="rate_change", currency="usd", move_bps=1), "currency"),
     (START.format("market_event"), event(kind="corporate_action", instrument_id="A", action="party"), "action"),
     (
