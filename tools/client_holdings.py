@@ -164,7 +164,7 @@ async def _store(conn: AsyncConnection[Any], tenant_id: str, rows: Sequence[_Row
     )
     kept = await cur.fetchone()
     assert kept is not None
-    return kept
+    return dict(kept)
 
 
 async def _end(conn: AsyncConnection[Any], context: Context, progress: Refresh) -> None:
