@@ -1,11 +1,10 @@
 """Profiles that end, as their cases are asked for at the edge."""
 
-from datetime import date
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from tools.loan_request import RecordId
+from tools.loan_request import IsoDate, RecordId
 
 Stage = Literal["expiring", "expired"]
 WITHIN_DAYS = 30
@@ -17,7 +16,7 @@ class RenewalsDay(BaseModel):
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"on": None, "within_days": 30}]})
 
-    on: date | None = None
+    on: IsoDate | None = None
     within_days: Annotated[int, Field(strict=True, ge=0, le=180)] = WITHIN_DAYS
 
 

@@ -39,12 +39,17 @@ FAULTS: list[tuple[str, dict[str, Any], str]] = [
     ("/tasks/nine/reopen", {}, "client_task_id"),
     ("/interactions", SAID | {"client_id": "client-999"}, "client_id"),
     ("/interactions", SAID | {"occurred_at": "2999-01-01T00:00:00Z"}, "occurred_at"),
+    ("/interactions", SAID | {"occurred_at": 1_700_000_000}, "occurred_at"),
+    ("/interactions", SAID | {"occurred_at": "1700000000"}, "occurred_at"),
+    ("/interactions", SAID | {"follow_ups": [DUE | {"due_on": 0}]}, "follow_ups.0.due_on"),
     ("/interactions", SAID | {"channel": "telepathy"}, "channel"),
     ("/interactions", SAID | {"summary": ""}, "summary"),
     ("/interactions", SAID | {"follow_ups": [DUE | {"due_on": "2026-02-30"}]}, "follow_ups.0.due_on"),
     ("/interactions", SAID | {"follow_ups": [DUE] * 21}, "follow_ups"),
     (f"/interactions/{uuid4()}/follow-ups/0/done", {}, "number"),
     (START.format("holdings_refresh"), {"client_id": "client-001"}, "client_id"),
+    (START.format("profile_renewals"), {"on": 86_400}, "on"),
+    (START.format("loan_servicing_day"), {"on": 86_400}, "on"),
     (START.format("profile_renewals"), {"on": "2999-01-01"}, "on"),
     (START.format("profile_renewal"), {"client_id": "client-001", "version": 0, "stage": "expired"}, "version"),
     (START.format("market_event"), event(kind="flood"), "event"),
@@ -78,3 +83,4 @@ def test_whatever_is_wrong_is_named_and_leaves_nothing_behind(countersign: Servi
             refused = operator.post(path, json=body, headers={"Idempotency-Key": uuid4().hex})
             problem = assert_refused(refused, 422)
             assert any(field in error["field"] for error in problem["errors"]), (path, body, problem)
+    assert_refused(operator.get("/follow-ups", params={"until": "0.0"}), 422, "until")
