@@ -5,6 +5,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from api.commands import wealth
 from api.commands.bulk import Job
 from api.commands.market_event import run_file
 from api.commands.market_event_file import EXAMPLE
@@ -83,3 +84,14 @@ def _with_header(folder: Path, header: str) -> Path:
     file = folder / "events.csv"
     file.write_text(f"{header}\nx,y\n")
     return file
+
+
+def test_holdings_are_read_anew_by_a_command(
+    countersign: Service, operator: httpx.Client, capsys: pytest.CaptureFixture[str]
+) -> None:
+    body = {"client_id": "client-001", "full_name": "Amina Patel", "risk_profile": "moderate"}
+    operator.post("/clients", json=body).raise_for_status()
+
+    wealth.refresh(countersign.url, operator.headers["x-api-key"])
+
+    assert "2 accounts with" in capsys.readouterr().out
