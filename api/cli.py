@@ -28,6 +28,7 @@ from api.commands.policy import policy_app
 from api.commands.records import audit_app, keys_app
 from api.commands.scorecard import scorecard_app
 from api.commands.servicing import servicing_app
+from api.commands.wealth import holdings_app, send_market_events
 from api.settings import Settings
 from db.errors import CountersignError, InvalidInput
 from db.migrate import check_schema, migrate
@@ -48,9 +49,11 @@ app.add_typer(keys_app, name="keys")
 app.add_typer(audit_app, name="audit")
 app.add_typer(fairness_app, name="fairness")
 app.add_typer(fraud_app, name="fraud")
+app.add_typer(holdings_app, name="holdings")
 app.add_typer(policy_app, name="policy")
 app.add_typer(scorecard_app, name="scorecard")
 app.add_typer(servicing_app, name="servicing")
+app.command(name="market-event")(send_market_events)
 out = Console()
 
 

@@ -8,10 +8,10 @@ from uuid import UUID
 
 from db.actor import SYSTEM
 from db.audit import Deed
-from db.bulk_starts import CaseStart
 from db.effects import Owner
 from db.errors import CountersignError
 from db.journal import Fence
+from db.mass_start import NewCase
 from db.pool import Pool
 from db.together import Act, Together
 from tools.bank import Bank
@@ -24,14 +24,14 @@ from tools.rules.fraud_model import FraudModel
 from tools.rules.sanctions import ScreeningIndex
 
 Start = Callable[[str, UUID, Mapping[str, Any]], Awaitable[None]]
-StartEach = Callable[[str, Sequence[CaseStart]], Awaitable[int]]
+StartEach = Callable[[str, Sequence[NewCase]], Awaitable[int]]
 
 
 async def starts_nothing(workflow: str, thread_id: UUID, request: Mapping[str, Any]) -> None:
     raise CountersignError(f"nothing can be started from here, not {workflow} as {thread_id} either")
 
 
-async def starts_none(workflow: str, starts: Sequence[CaseStart]) -> int:
+async def starts_none(workflow: str, starts: Sequence[NewCase]) -> int:
     raise CountersignError(f"nothing can be started from here, not {len(starts)} of {workflow} either")
 
 

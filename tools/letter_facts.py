@@ -16,7 +16,7 @@ from tools.contract_letter_facts import (
     LapsedOffer,
 )
 from tools.intake_letter_facts import INTAKE_FACTS, IntakeLetterFacts, IntakeLetterKind
-from tools.profile_letter_facts import ProfileSummaryFacts
+from tools.profile_letter_facts import ProfileExpiryFacts, ProfileLetterFacts, ProfileSummaryFacts
 from tools.rebalance_letter_facts import RebalanceFacts
 from tools.rules.amortisation import MAX_TERM_MONTHS, Instalment
 from tools.rules.jurisdictions import Jurisdiction
@@ -42,6 +42,7 @@ LetterKind = (
         "transfer_return",
         "profile_summary",
         "rebalance_confirmation",
+        "profile_expiry",
     ]
     | ContractLetterKind
     | IntakeLetterKind
@@ -175,7 +176,7 @@ class DisbursementFacts:
 
 
 LoanLetterFacts = OfferFacts | CounterOfferFacts | AdverseActionFacts | DisbursementFacts | ContractLetterFacts
-WealthLetterFacts = ProfileSummaryFacts | RebalanceFacts
+WealthLetterFacts = ProfileLetterFacts | RebalanceFacts
 LetterFacts = LoanLetterFacts | IntakeLetterFacts | ServicingLetterFacts | TransferLetterFacts | WealthLetterFacts
 
 _FACTS: tuple[type[LetterFacts], ...] = (
@@ -184,8 +185,7 @@ _FACTS: tuple[type[LetterFacts], ...] = (
     *INTAKE_FACTS,
     *(TransferReceiptFacts, TransferRefusalFacts, TransferReturnFacts),
     *SERVICING_FACTS,
-    ProfileSummaryFacts,
-    RebalanceFacts,
+    *(ProfileSummaryFacts, ProfileExpiryFacts, RebalanceFacts),
 )
 
 # Seen as nothing though neither control nor format characters: fillers, joiners, variation selectors, tags.

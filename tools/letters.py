@@ -37,7 +37,7 @@ from tools.letter_parts import (
 )
 from tools.letter_terms import schedule_table, spell_payments, write_terms
 from tools.letter_words import pluralise, spell_amount, spell_day, spell_loan, spell_rate
-from tools.profile_letter_facts import ProfileSummaryFacts
+from tools.profile_letter_facts import ProfileExpiryFacts, ProfileSummaryFacts
 from tools.rebalance_letter_facts import RebalanceFacts
 from tools.servicing_letters import composed as composed_for_borrower
 from tools.transfer_letter_facts import TransferReceiptFacts, TransferRefusalFacts, TransferReturnFacts
@@ -93,7 +93,7 @@ def _composed(facts: LetterFacts, creditor: Creditor) -> tuple[str, tuple[Part, 
             return intake_letters.composed(facts)
         case TransferReceiptFacts() | TransferRefusalFacts() | TransferReturnFacts():
             return transfer_letters.compose(facts)
-        case ProfileSummaryFacts():
+        case ProfileSummaryFacts() | ProfileExpiryFacts():
             return profile_letters.compose(facts)
         case RebalanceFacts():
             return rebalance_letters.compose(facts)

@@ -70,9 +70,9 @@ Amount = Annotated[
     _money_schema(rf"{_ONE_UP_TO_LARGEST}|0\.(0[1-9]|[1-9][0-9]?)", exclusiveMinimum=0),
 ]
 RecordId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+IsoDate = Annotated[date, BeforeValidator(_iso_date)]
 PastDate = Annotated[
-    date,
-    BeforeValidator(_iso_date),
+    IsoDate,
     AfterValidator(_believable),
     Field(description=f"{EARLIEST_EMPLOYMENT} to today"),
 ]

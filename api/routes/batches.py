@@ -21,7 +21,7 @@ from db import mass_start
 from db.actor import Actor
 from db.errors import CountersignError, IdempotencyMismatch, InvalidInput, NotFound
 from db.idempotency import Stored
-from db.mass_start import NewCase
+from db.mass_start import NewCase, Origin, Remembered
 from db.pool import transaction
 from graphs import WORKFLOWS
 from graphs.workflow import Workflow
@@ -110,9 +110,12 @@ async def _start(engine: Engine, actor: Actor, workflow: Workflow, lines: Sequen
             keys = [one.key for one in wanted]
             await mass_start.hold_keys(conn, actor, keys)
             wanted = _unanswered(wanted, await mass_start.found_keys(conn, actor, keys), answers)
-            news = [_new_case(workflow, one) for one in wanted]
-            await mass_start.start_each(conn, actor, (workflow.name, workflow.version), news)
-        answers |= {new.key: dict(new.answer) for new in news}
+            news = [NewCase(uuids.uuid7(), uuids.uuid7(), one.wish.body) for one in wanted]
+            told = [_remembered(workflow, one.wish, new) for one, new in zip(wanted, news, strict=True)]
+            origin = Origin(actor.tenant_id, actor.person, workflow.name, workflow.version)
+            await mass_start.start_each(conn, origin, news)
+            await mass_start.keep_keys(conn, actor, told)
+        answers |= {one.key: dict(one.answer) for one in told}
     return answers
 
 
@@ -154,15 +157,15 @@ async def _checked(engine: Engine, workflow: Workflow, wanted: Sequence[_Wanted]
     return passed
 
 
-def _new_case(workflow: Workflow, one: _Wanted) -> NewCase:
-    thread_id, run_id = uuids.uuid7(), uuids.uuid7()
+def _remembered(workflow: Workflow, wish: Wish, new: NewCase) -> Remembered:
     started = {
-        "thread_id": str(thread_id),
-        "run_id": str(run_id),
+        "thread_id": str(new.thread_id),
+        "run_id": str(new.run_id),
         "workflow": workflow.name,
         "status": "pending",
     }
-    return NewCase(thread_id, run_id, one.wish.body, one.key, one.wish.sha256, started)
+    assert wish.key is not None
+    return Remembered(wish.key, wish.sha256, started)
 
 
 def _line(key: str, answer: Mapping[str, Any] | CountersignError | ValidationError) -> dict[str, Any]:
