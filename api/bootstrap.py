@@ -97,6 +97,7 @@ async def open_engine(settings: Settings, database_url: str) -> AsyncIterator[En
         around = Surroundings(
             pool, journal, saver, queue, bank, creditor, served, results, deliverer, home, screening, model
         )
+        stack.callback(around.optimiser.close)
         driver = Driver(around)
         settlements = Settlements(pool, bank, settings.return_window_s)
         yield Engine(

@@ -34,6 +34,7 @@ from tools.bank import Bank
 from tools.context import Context
 from tools.letter_facts import Creditor
 from tools.policy_shelf import PolicyShelf
+from tools.rebalance_optimiser import Optimiser
 from tools.rules.fraud_model import FraudModel
 from tools.rules.sanctions import ScreeningIndex
 
@@ -62,6 +63,7 @@ class Surroundings:
     screening: ScreeningIndex
     fraud_model: FraudModel | None = None
     shelf: PolicyShelf = field(default_factory=PolicyShelf)
+    optimiser: Optimiser = field(default_factory=Optimiser)
 
 
 class Driver:
@@ -168,6 +170,7 @@ class Driver:
             ),
             fraud_model=self._around.fraud_model,
             shelf=self._around.shelf,
+            optimiser=self._around.optimiser,
         )
 
     async def _end(self, execution: Execution, ending: Ending) -> None:

@@ -8,6 +8,7 @@ from graphs import (
     loan_servicing,
     loan_servicing_day,
     market_event,
+    rebalance,
     reconciliation,
     transfer,
 )
@@ -23,4 +24,5 @@ WORKFLOWS: tuple[Workflow, ...] = (
     client_profile.WORKFLOW,
     market_event.WORKFLOW,
     client_follow_up.WORKFLOW,
+    rebalance.WORKFLOW,
 )

@@ -16,6 +16,7 @@ from db.pool import Pool
 from tools.bank import Bank
 from tools.letter_facts import Creditor
 from tools.policy_shelf import PolicyShelf
+from tools.rebalance_optimiser import Optimiser
 from tools.rules.fraud_model import FraudModel
 from tools.rules.sanctions import ScreeningIndex
 
@@ -55,6 +56,7 @@ class Context:
     home_tenant: str = ""
     fraud_model: FraudModel | None = None
     shelf: PolicyShelf = field(default_factory=PolicyShelf)
+    optimiser: Optimiser = field(default_factory=Optimiser)
 
     def deed(self, action: str, record: Mapping[str, Any], person: str = SYSTEM) -> Deed:
         """What this run puts on the audit chain."""

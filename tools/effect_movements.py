@@ -7,7 +7,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from db.errors import NotFound
-from tools import bank_ledger
+from tools import bank_custody, bank_ledger
 from tools.bank import Bank
 from tools.bank_ledger import BookedTransfer, Statement
 from tools.bank_records import BankAnswer
@@ -169,6 +169,18 @@ async def _action(bank: Bank, answer: Words) -> Record:
     return Record(made.kind, Terms(made.outstanding_principal_minor))
 
 
+def _asked_of_order(request: Words, _: str | None) -> Terms:
+    """Side, quantity and instrument are its record: what it comes to is known when it is filled."""
+    what = f"{request.get('side')} {request.get('quantity')} {request.get('instrument_id')}"
+    return Terms(source_account=request.get("custody_account_id"), record=what)
+
+
+async def _order(bank: Bank, answer: Words) -> Record:
+    made = await bank_custody.find_order(bank, str(answer.get("order_id")))
+    what = f"{made.side} {made.quantity:f} {made.instrument_id}"
+    return Record(made.status, Terms(source_account=made.custody_account_id, record=what))
+
+
 def _minor(amount: Any, currency: str | None) -> int | None:
     """None for what is no amount: that our request is not the bank's is found by its hash."""
     if amount is None or currency is None:
@@ -187,5 +199,7 @@ COMPARED: dict[str, Comparing] = {
     "hold_capture": Comparing(_asked_of_transfer, _capture, frozenset({"captured"}), _HOLD_ID),
     "hold_void": Comparing(_asked_of_void, _hold, frozenset({"voided"}), _HOLD_ID),
     "loan_action": Comparing(_asked_of_action, _action),
+    "custody_order": Comparing(_asked_of_order, _order, in_path=frozenset({"custody_account_id"})),
+    "custody_order_cancel": Comparing(lambda request, _: Terms(), _order, in_path=frozenset({"order_id"})),
 }
 """Of other kinds only the request and the answer under the key are compared."""

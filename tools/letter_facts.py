@@ -16,6 +16,7 @@ from tools.contract_letter_facts import (
     LapsedOffer,
 )
 from tools.profile_letter_facts import ProfileSummaryFacts
+from tools.rebalance_letter_facts import RebalanceFacts
 from tools.rules.amortisation import MAX_TERM_MONTHS, Instalment
 from tools.rules.jurisdictions import Jurisdiction
 from tools.rules.plain import from_plain
@@ -39,6 +40,7 @@ LetterKind = (
         "transfer_refusal",
         "transfer_return",
         "profile_summary",
+        "rebalance_confirmation",
     ]
     | ContractLetterKind
     | ServicingLetterKind
@@ -169,7 +171,7 @@ class DisbursementFacts:
 
 
 LoanLetterFacts = OfferFacts | CounterOfferFacts | AdverseActionFacts | DisbursementFacts | ContractLetterFacts
-LetterFacts = LoanLetterFacts | ServicingLetterFacts | TransferLetterFacts | ProfileSummaryFacts
+LetterFacts = LoanLetterFacts | ServicingLetterFacts | TransferLetterFacts | ProfileSummaryFacts | RebalanceFacts
 
 _FACTS: tuple[type[LetterFacts], ...] = (
     *(OfferFacts, CounterOfferFacts, AdverseActionFacts, DisbursementFacts),
@@ -177,6 +179,7 @@ _FACTS: tuple[type[LetterFacts], ...] = (
     *(TransferReceiptFacts, TransferRefusalFacts, TransferReturnFacts),
     *SERVICING_FACTS,
     ProfileSummaryFacts,
+    RebalanceFacts,
 )
 
 # Seen as nothing though neither control nor format characters: fillers, joiners, variation selectors, tags.
