@@ -39,6 +39,7 @@ from api.routes import (
     market_events,
     payments,
     policies,
+    portfolios,
     reviews,
     servicing,
     tasks,
@@ -51,7 +52,7 @@ from api.strict import LimitedBody
 
 OUR_ROUTES = (
     workflows, threads, reviews, lending, loan_notices, servicing, payments, fraud, policies, agents, bank_events, keys,
-    webhooks, clients, tasks, interactions, market_events,
+    webhooks, clients, tasks, interactions, market_events, portfolios,
     health,
 )  # fmt: skip
 SDK_ROUTES = (runs, sdk_threads, thread_states, run_control, assistants, store, crons, info)

@@ -8,6 +8,7 @@ from graphs import (
     loan_servicing,
     loan_servicing_day,
     market_event,
+    portfolio_review,
     rebalance,
     reconciliation,
     transfer,
@@ -25,4 +26,5 @@ WORKFLOWS: tuple[Workflow, ...] = (
     market_event.WORKFLOW,
     client_follow_up.WORKFLOW,
     rebalance.WORKFLOW,
+    portfolio_review.WORKFLOW,
 )

@@ -15,6 +15,7 @@ from tools.contract_letter_facts import (
     ContractLetterKind,
     LapsedOffer,
 )
+from tools.portfolio_letter_facts import PortfolioReviewFacts
 from tools.profile_letter_facts import ProfileSummaryFacts
 from tools.rebalance_letter_facts import RebalanceFacts
 from tools.rules.amortisation import MAX_TERM_MONTHS, Instalment
@@ -41,6 +42,7 @@ LetterKind = (
         "transfer_return",
         "profile_summary",
         "rebalance_confirmation",
+        "portfolio_review",
     ]
     | ContractLetterKind
     | ServicingLetterKind
@@ -171,15 +173,15 @@ class DisbursementFacts:
 
 
 LoanLetterFacts = OfferFacts | CounterOfferFacts | AdverseActionFacts | DisbursementFacts | ContractLetterFacts
-LetterFacts = LoanLetterFacts | ServicingLetterFacts | TransferLetterFacts | ProfileSummaryFacts | RebalanceFacts
+WealthLetterFacts = ProfileSummaryFacts | RebalanceFacts | PortfolioReviewFacts
+LetterFacts = LoanLetterFacts | ServicingLetterFacts | TransferLetterFacts | WealthLetterFacts
 
 _FACTS: tuple[type[LetterFacts], ...] = (
     *(OfferFacts, CounterOfferFacts, AdverseActionFacts, DisbursementFacts),
     *CONTRACT_FACTS,
     *(TransferReceiptFacts, TransferRefusalFacts, TransferReturnFacts),
     *SERVICING_FACTS,
-    ProfileSummaryFacts,
-    RebalanceFacts,
+    *(ProfileSummaryFacts, RebalanceFacts, PortfolioReviewFacts),
 )
 
 # Seen as nothing though neither control nor format characters: fillers, joiners, variation selectors, tags.

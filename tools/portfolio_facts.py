@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 
-from db.errors import CountersignError
 from tools.bank import Bank
 from tools.bank_custody import (
     CustodyAccount,
@@ -15,10 +14,10 @@ from tools.bank_custody import (
     Price,
     read_fx,
     read_holdings,
-    read_prices,
     read_trades,
 )
 from tools.bank_custody_history import Valuation, read_cash_flows, read_price_history, read_valuations
+from tools.holdings import HoldingsUnusable, fresh_prices, rates_to
 from tools.rules.money import minor_exponent
 from tools.rules.performance import DayValue, since_first_flow
 from tools.rules.portfolio_facts import Cash, History, ModelHoldings, Moved, PortfolioFacts, Position
@@ -29,14 +28,6 @@ HISTORY_DAYS = 400
 """For more than Basel's year of trading days, 250."""
 LOOK_BACK = timedelta(days=7)
 """The value that a period begins with is of its first day, or of the last weekday before."""
-
-
-class PortfolioUnusable(CountersignError):
-    """What is in custody cannot be reviewed as it is: `code` says why for a machine, the text for people."""
-
-    def __init__(self, code: str, text: str) -> None:
-        super().__init__(text)
-        self.code = code
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,18 +50,18 @@ class Wanted:
 
 
 async def read_facts(bank: Bank, wanted: Wanted, model: ModelHoldings | None) -> PortfolioFacts:
-    """Raises PortfolioUnusable with `mixed_currencies`, `no_valuations`, `stale_price`, `no_fx_rate`,
+    """Raises HoldingsUnusable with `mixed_currencies`, `no_valuations`, `stale_price`, `no_fx_rate`,
     `unknown_instrument` or `no_price_history`."""
     if other := next((each for each in wanted.accounts if each.currency != wanted.currency), None):
-        raise PortfolioUnusable(
+        raise HoldingsUnusable(
             "mixed_currencies",
             f"{other.custody_account_id} is kept in {other.currency}, not {wanted.currency}: review it by itself",
         )
     holdings = [await read_holdings(bank, account_id) for account_id in wanted.account_ids]
     held = sorted({lot.instrument_id for each in holdings for lot in each.lots})
     if unknown := next((name for name in held if name not in wanted.instruments), None):
-        raise PortfolioUnusable("unknown_instrument", f"the bank does not say what {unknown} is")
-    prices = await _fresh_prices(bank, held, wanted.now)
+        raise HoldingsUnusable("unknown_instrument", f"the bank does not say what {unknown} is")
+    prices = await fresh_prices(bank, held, wanted.now, PRICE_AGE)
     rates = await _rates(bank, wanted.currency, [*_currencies(holdings), *(prices[one].currency for one in held)])
     parts = () if model is None else tuple(part.instrument_id for part in model.parts)
     days, histories = await _histories(bank, sorted({*held, *parts}), wanted.now)
@@ -106,35 +97,9 @@ class Rates:
         return _rounded((amount * self.of[currency]).scaleb(minor_exponent(self.base)))
 
 
-def rates_to(base: str, currencies: Iterable[str], told: Mapping[tuple[str, str], Decimal]) -> Rates:
-    """The bank tells each pair one way. Raises PortfolioUnusable without a rate."""
-    rates = {base: Decimal(1)}
-    for currency in sorted(set(currencies) - {base}):
-        if (currency, base) in told:
-            rates[currency] = told[currency, base]
-        elif (base, currency) in told:
-            rates[currency] = 1 / told[base, currency]
-        else:
-            raise PortfolioUnusable("no_fx_rate", f"the bank has no rate from {currency} to {base}")
-    return Rates(base, rates)
-
-
-async def _fresh_prices(bank: Bank, held: Sequence[str], now: datetime) -> dict[str, Price]:
-    prices = await read_prices(bank, held)
-    for name, price in prices.items():
-        if now - price.as_of > PRICE_AGE:
-            raise PortfolioUnusable(
-                "stale_price",
-                f"the price of {name} is of {price.as_of.astimezone(UTC):%Y-%m-%d %H:%M} UTC; at most"
-                f" {PRICE_AGE // timedelta(hours=1)} hours are accepted",
-            )
-    return prices
-
-
 async def _rates(bank: Bank, base: str, currencies: Iterable[str]) -> Rates:
     needed = set(currencies) - {base}
-    told = {(one.base, one.quote): one.rate for one in (await read_fx(bank) if needed else ())}
-    return rates_to(base, needed, told)
+    return Rates(base, rates_to(base, needed, await read_fx(bank) if needed else ()))
 
 
 def _currencies(holdings: Sequence[Holdings]) -> set[str]:
@@ -155,7 +120,7 @@ async def _values(bank: Bank, wanted: Wanted) -> tuple[DayValue, ...]:
     before = [each for each in values if each.on <= wanted.since]
     within = [each for each in values if each.on > wanted.since]
     if not within or not any(each.total_minor for each in values):
-        raise PortfolioUnusable("no_valuations", f"the bank has no valuation of it since {wanted.since}")
+        raise HoldingsUnusable("no_valuations", f"the bank has no valuation of it since {wanted.since}")
     return (before[-1], *within) if before else since_first_flow(within)
 
 
@@ -211,7 +176,7 @@ async def _histories(bank: Bank, named: Sequence[str], now: datetime) -> tuple[t
     closes = {name: {close.on: close.close for close in history} for name, history in told.items()}
     days = sorted(set.intersection(*(set(each) for each in closes.values())))
     if not days:
-        raise PortfolioUnusable("no_price_history", f"there is no day with prices of all of {', '.join(named)}")
+        raise HoldingsUnusable("no_price_history", f"there is no day with prices of all of {', '.join(named)}")
     return tuple(days), tuple(History(name, tuple(f"{closes[name][on]:f}" for on in days)) for name in named)
 
 

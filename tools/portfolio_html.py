@@ -22,7 +22,8 @@ svg { width: 100%; height: auto; display: block } svg text { font-size: 10px; fo
 table { border-collapse: collapse; width: 100%; font-size: .9rem; margin: .8rem 0 }
 th { text-align: left; color: #5f6670; font-weight: 600 } td, th { padding: .35rem .5rem .35rem 0; vertical-align: top;
       border-bottom: 1px solid #e3e7ec } .n { text-align: right; white-space: nowrap }
-@media (max-width: 34rem) { dl { display: block } dt { border: 0; padding-bottom: 0 } .wide { overflow-x: auto } }
+@media (max-width: 34rem) { dl { display: block } dt { border: 0; padding-bottom: 0 } .wide { overflow-x: auto }
+  svg text { font-size: 15px } }
 @media print { body { margin: 0; max-width: none } figure, dl { break-inside: avoid } h2 { break-after: avoid } }
 """
 

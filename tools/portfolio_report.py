@@ -16,6 +16,7 @@ from tools.rules.portfolio_advice import ProfileStanding, Recommendation
 from tools.rules.portfolio_facts import PortfolioFacts
 from tools.rules.portfolio_figures import WHOLE, Loss, Risk, weights_bps
 from tools.rules.portfolio_figures import Figures as Found
+from tools.rules.untrusted import visible
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +96,8 @@ def _summary(reviewed: Reviewed) -> Iterator[ReportPart]:
     yield Paragraph(profile_words(reviewed.profile))
     if reviewed.message:
         yield Heading(SECTIONS["adviser"])
-        for paragraph in filter(str.strip, reviewed.message.split("\n")):
-            yield Paragraph(paragraph.strip())
+        for line in filter(str.strip, reviewed.message.split("\n")):
+            yield Paragraph(visible(line.strip()))
 
 
 def _money(reviewed: Reviewed) -> Iterator[ReportPart]:
@@ -117,17 +118,19 @@ def _performance(reviewed: Reviewed) -> Iterator[ReportPart]:
     made = reviewed.figures.performance
     rows = [("Return of the investments (time-weighted)", signed_percent(made.time_weighted_bps))]
     if made.time_weighted_yearly_bps is not None:
-        rows.append(("  the same, a year", signed_percent(made.time_weighted_yearly_bps)))
+        rows.append(("The same, a year", signed_percent(made.time_weighted_yearly_bps)))
     if made.money_weighted_bps is not None:
         rows.append(("Return of your money (money-weighted)", signed_percent(made.money_weighted_bps)))
     else:
         rows.append(("Return of your money (money-weighted)", f"there is none: {made.missing}"))
     if made.money_weighted_yearly_bps is not None:
-        rows.append(("  the same, a year", signed_percent(made.money_weighted_yearly_bps)))
+        rows.append(("The same, a year", signed_percent(made.money_weighted_yearly_bps)))
     yield Heading(SECTIONS["performance"])
-    yield Figures(tuple((label.strip(), value) for label, value in rows))
+    yield Figures(tuple(rows))
     yield Paragraph(METHODS["time_weighted"])
     yield Paragraph(METHODS["money_weighted"])
+    if made.paid_in_minor == made.paid_out_minor == 0:
+        return  # The value day by day is the same line.
     index = [each / 100 for each in made.index_bps]
     labels = tuple(f"{level:.1f}" for level in (min(index), (min(index) + max(index)) / 2, max(index)))
     said = f"What 100 became: from 100 on {made.start_on} to {index[-1]:.1f} on {made.end_on}"
@@ -179,8 +182,8 @@ def _composition(reviewed: Reviewed) -> Iterator[ReportPart]:
     rows = [
         (
             f"{each.name} ({each.instrument_id})",
-            each.quantity,
-            f"{each.price} {each.currency}",
+            _trimmed(each.quantity, 0),
+            f"{_trimmed(each.price, 2)} {each.currency}",
             spell_figure(each.value_minor, facts.currency),
             percent(weights[each.instrument_id]),
         )
@@ -209,11 +212,11 @@ def _costs(reviewed: Reviewed) -> Iterator[ReportPart]:
         ("Fees of trades, in the period", _amount(reviewed, money.trade_fees_minor)),
         ("Fees paid, of the mean value", percent(money.paid_bps)),
         ("Dividends and interest received", _amount(reviewed, money.dividends_minor)),
-        ("  of the mean value", percent(money.income_bps)),
+        ("Dividends and interest, of the mean value", percent(money.income_bps)),
         ("Gained or lost by selling", _amount(reviewed, money.realised_minor)),
         ("Gained or lost so far on what is held", _amount(reviewed, money.unrealised_minor)),
     )
-    yield Figures(tuple((label.strip(), value) for label, value in rows))
+    yield Figures(rows)
     yield Paragraph(METHODS["costs"])
 
 
@@ -265,6 +268,13 @@ def _loss_row(reviewed: Reviewed, loss: Loss) -> tuple[str, str]:
     over = "a day" if loss.horizon_days == 1 else f"{loss.horizon_days} weekdays"
     label = f"Not exceeded in {loss.confidence_bps / 100:g} % of cases over {over} (value at risk)"
     return label, f"{_amount(reviewed, loss.loss_minor)} ({percent(loss.loss_bps)})"
+
+
+def _trimmed(number: str, least: int) -> str:
+    """Without the zeros that say nothing, but for so many decimals."""
+    whole, _, decimals = number.partition(".")
+    kept = decimals.rstrip("0").ljust(least, "0")
+    return f"{int(whole):,}" + (f".{kept}" if kept else "")
 
 
 def _amount(reviewed: Reviewed, minor: int) -> str:

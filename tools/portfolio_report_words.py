@@ -26,8 +26,8 @@ METHODS = {
     "time_weighted": "Time-weighted: the return of each day with payments in and out taken out, the days linked, after"
     " all costs. It judges the investments, whenever you paid in. What you paid in counts from the start of its day,"
     " what you took out until the end of its day. A period shorter than a year is not made a year's (GIPS).",
-    "money_weighted": "Money-weighted: the yearly rate at which all that you put in and took out, and the value at the"
-    " end, balance (internal rate of return, by calendar days over 365), here for the period. It judges the outcome,"
+    "money_weighted": "Money-weighted: the rate at which all that you put in and took out, and the value at the"
+    " end, balance (internal rate of return, by calendar days). It judges the outcome,"
     " the moments at which you paid in included.",
     "value_at_risk": "What you could lose is estimated by historical simulation: what you hold today, put through the"
     " price movements of the last {days} weekdays. A loss that was not exceeded in 99 % of them was exceeded in the"

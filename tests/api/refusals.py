@@ -24,6 +24,7 @@ START = "/workflows/loan_origination/threads"
 TABLES = (
     *("tenants", "api_keys", "idempotency_keys", "threads", "runs", "tasks", "run_events", "effects", "reviews"),
     *("audit", "loan_applications", "risk_assessments", "credit_decisions", "loans", "letters"),
+    *("portfolio_reviews", "portfolio_reports", "client_tasks"),
     *("checkpoints", "checkpoint_blobs", "checkpoint_writes"),
 )
 

@@ -14,6 +14,7 @@ no root or several. By Descartes' rule of signs there is one if the flows change
 26 (1959), 174-177) a root is the only one if no balance, carried forward at it, is ever owed to the portfolio.
 """
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -23,8 +24,8 @@ from math import exp, fsum, log
 
 YEAR_DAYS = 365
 _PRECISE = Context(prec=34, rounding=ROUND_HALF_EVEN)
-_LOWEST, _HIGHEST = 1e-6, 1e6
-"""Of 1 + r, between which roots are looked for: from a loss of all but a millionth a year to a millionfold."""
+_LOWEST, _HIGHEST = 1e-9, 1e9
+"""Of what 1 becomes in the whole period, between which roots are looked for."""
 _STEPS = 400
 _EXACT = 1e-14
 
@@ -63,12 +64,21 @@ class Flow:
 
 @dataclass(frozen=True, slots=True)
 class MoneyWeighted:
-    """`rate` is a year's, 0.05 for 5 %. `others` are further roots of the same equation, in which case none of them is
-    the return; `is_proven`: that there are no others is certain, and not only that none was found."""
+    """`rate` is of the `days` between the first flow and the last, 0.05 for 5 %. `others` are further roots of the same
+    equation, in which case none of them is the return; `is_proven`: that there are no others is certain, and not only
+    that none was found."""
 
     rate: float
+    days: int
     others: tuple[float, ...]
     is_proven: bool
+
+    @property
+    def yearly(self) -> float | None:
+        """None for less than a year."""
+        if self.days < YEAR_DAYS:
+            return None
+        return float((1 + self.rate) ** (YEAR_DAYS / self.days)) - 1
 
 
 def day_returns(values: Sequence[DayValue]) -> tuple[DayReturn, ...]:
@@ -118,28 +128,23 @@ def client_flows(values: Sequence[DayValue]) -> tuple[Flow, ...]:
 
 
 def money_weighted(flows: Sequence[Flow]) -> MoneyWeighted:
-    """The annual rate. Raises NoReturn with `one_way` (all flows have one sign), `one_day` or `no_root`."""
-    net: dict[date, int] = {}
+    """Raises NoReturn with `one_way` (all flows have one sign, or one day) or `no_root`."""
+    net: Counter[date] = Counter()
     for flow in sorted(flows, key=lambda each: each.on):
-        net[flow.on] = net.get(flow.on, 0) + flow.amount_minor
+        net[flow.on] += flow.amount_minor
     amounts = [(on, amount) for on, amount in net.items() if amount]
     signs = [amount > 0 for _, amount in amounts]
     if len(set(signs)) < 2:
         raise NoReturn("one_way", "money only went one way, so that there is no rate at which it balances")
-    start = amounts[0][0]
-    timed = [((on - start).days / YEAR_DAYS, amount) for on, amount in amounts]
+    start, days = amounts[0][0], (amounts[-1][0] - amounts[0][0]).days
+    timed = [((on - start).days / days, amount) for on, amount in amounts]
     roots = _roots(timed)
     if not roots:
-        raise NoReturn("no_root", "no annual rate balances what was put in with what came out")
+        raise NoReturn("no_root", "no rate balances what was put in with what came out")
     changes = sum(a != b for a, b in pairwise(signs))
     first, *others = (root - 1 for root in roots)
     is_proven = changes == 1 or (not others and _is_pure(timed, 1 + first))
-    return MoneyWeighted(first, tuple(others), is_proven)
-
-
-def over_days(rate: float, days: int) -> float:
-    """What an annual rate comes to over so many days."""
-    return float((1 + rate) ** (days / YEAR_DAYS)) - 1
+    return MoneyWeighted(first, days, tuple(others), is_proven)
 
 
 def bps(ratio: Decimal | float) -> int:
@@ -161,10 +166,11 @@ def _day_return(before: DayValue, now: DayValue) -> Decimal:
 
 
 def _roots(timed: Sequence[tuple[float, int]]) -> list[float]:
-    """Of 1 + r, in rising order: where the present value changes sign along a fine scale, halved until it is exact."""
+    """Of the whole period's growth, times being shares of it: where the present value changes sign along a fine scale,
+    halved until it is exact. A rate a year could leave the floats' range where the period is a day."""
 
     def value(growth: float) -> float:
-        return fsum(amount * growth**-years for years, amount in timed)
+        return fsum(amount * growth**-at for at, amount in timed)
 
     low, high = log(_LOWEST), log(_HIGHEST)
     scale = [low + (high - low) * step / _STEPS for step in range(_STEPS + 1)]

@@ -78,13 +78,13 @@ def _profile(profile: ProfileStanding, on: date) -> Iterator[str]:
 def _unsuitable(findings: Sequence[Finding]) -> Iterator[str]:
     for each in findings:
         if each.verdict == "block" and each.rule not in CONCENTRATION_RULES:
-            yield f"Against your investor profile: {each.text}."
+            yield f"Against your investor profile: {_plain(each.text)}."
 
 
 def _concentrated(findings: Sequence[Finding]) -> Iterator[str]:
     for each in findings:
         if each.verdict == "block" and each.rule in CONCENTRATION_RULES:
-            yield f"Much depends on one thing: {each.text}."
+            yield f"Much depends on one thing: {_plain(each.text)}."
 
 
 def _drifted(found: Figures) -> Iterator[str]:
@@ -92,11 +92,15 @@ def _drifted(found: Figures) -> Iterator[str]:
         if each.is_outside and each.target_bps is not None and each.band_bps is not None:
             name = each.asset_class.replace("_", " ")
             yield (
-                f"{name.capitalize()} are {each.weight_bps / 100:.1f} % of the portfolio, and are to be"
-                f" {each.target_bps / 100:.1f} %, give or take {each.band_bps / 100:.1f}."
+                f"The share of {name} is {each.weight_bps / 100:.1f} %, and is to be {each.target_bps / 100:.1f} %,"
+                f" give or take {each.band_bps / 100:.1f}."
             )
 
 
 def _dear(found: Figures) -> Iterator[str]:
     if found.money.ongoing_bps > DEAR_BPS:
         yield f"The products cost {found.money.ongoing_bps / 100:.2f} % a year, more than {DEAR_BPS / 100:.2f} %."
+
+
+def _plain(text: str) -> str:
+    return text.replace("_", " ")

@@ -183,9 +183,7 @@ def _money_weighted(facts: PortfolioFacts) -> tuple[int | None, int | None, str 
         return None, None, str(exc)
     if found.others:
         return None, None, f"{1 + len(found.others)} different rates balance what was put in with what came out"
-    days = (facts.values[-1].on - facts.values[0].on).days
-    yearly = bps(found.rate) if days >= performance.YEAR_DAYS else None
-    return bps(performance.over_days(found.rate, days)), yearly, None
+    return bps(found.rate), None if found.yearly is None else bps(found.yearly), None
 
 
 def _risk(facts: PortfolioFacts) -> Risk:
