@@ -28,7 +28,6 @@ from tools.rules.suitability_limits import limits_in_force
 
 AGENT = "adviser"
 """Whose task it is that a recommendation makes."""
-_ACTIONABLE = ("review_suitability", "review_concentration", "rebalance", "re_paper_profile", "review_costs")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +84,7 @@ async def standing_of(context: Context, client: Mapping[str, Any], on: date) -> 
 
 async def hand_to_adviser(context: Context, state: Mapping[str, Any]) -> str | None:
     """A task for what is recommended; None if nothing is. Again makes no second one."""
-    wanted = [each for each in state["proposed"] if each["action"] in _ACTIONABLE]
+    wanted = [each for each in state["proposed"] if each["action"] != "none"]
     if not wanted:
         return None
     task_id = uuid5(context.thread_id, "recommendations")

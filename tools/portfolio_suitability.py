@@ -1,6 +1,5 @@
 """Whether what a client holds suits them: the proposal's checks, applied to a portfolio in which nothing is traded."""
 
-from collections.abc import Iterator
 from datetime import date
 
 from tools.rules import suitability
@@ -41,12 +40,6 @@ def proposal_of(facts: PortfolioFacts, found: Figures) -> ProposalFacts:
         turnover_bps=0,
         benefits=(),
     )
-
-
-def worst_first(found: tuple[Finding, ...]) -> Iterator[Finding]:
-    """Those that block, then those that warn."""
-    for verdict in ("block", "warn"):
-        yield from (each for each in found if each.verdict == verdict)
 
 
 def _profile(standing: ProfileStanding) -> Finding:

@@ -55,15 +55,6 @@ def advise(
     return due or (Recommendation("none", ("The portfolio is as it is meant to be.",)),)
 
 
-def asks_for_action(recommended: Sequence[Recommendation]) -> bool:
-    return any(each.action != "none" for each in recommended)
-
-
-def needs_adviser(findings: Sequence[Finding]) -> bool:
-    """Whoever knows the client looks at it first if anything blocks or warns."""
-    return any(each.verdict != "pass" for each in findings)
-
-
 def _profile(profile: ProfileStanding, on: date) -> Iterator[str]:
     if profile.state in ("none", "self_declared"):
         yield "We know how much risk suits you only by your own word: it was never assessed."
