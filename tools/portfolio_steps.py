@@ -8,7 +8,7 @@ from uuid import uuid5
 
 from db.errors import ProfileNotInForce
 from tools import client_tasks, clients, holdings, portfolio_facts, portfolio_records
-from tools.bank_custody import Instrument
+from tools.bank_custody import Instrument, read_instruments
 from tools.client_tasks import NewTask
 from tools.context import Context
 from tools.holdings import HoldingsUnusable
@@ -44,7 +44,7 @@ async def review(context: Context, state: Mapping[str, Any]) -> dict[str, Any]:
     request, today = state["request"], context.now().date()
     standing = await standing_of(context, state["client"], today)
     accounts = await accounts_of(context.bank, request["client_id"], request["custody_accounts"])
-    instruments = await holdings.offered(context.bank)
+    instruments = {one.instrument_id: one for one in await read_instruments(context.bank)}
     since = date.fromisoformat(request["since"]) if request["since"] else today - timedelta(days=365)
     if since >= today:
         raise HoldingsUnusable("no_period", f"the period is to begin on {since}, which is not before today")
