@@ -85,6 +85,10 @@ async def intake(state: State, runtime: Runtime[Context]) -> State:
     named = {"client_id": client.client_id, "full_name": client.full_name}
     try:
         profile = await rebalance_profile.profile_of(runtime.context, client)
+        if state["request"]["custody_accounts"]:
+            profile = await rebalance_profile.with_owners(runtime.context, state["request"], profile)
+    except HoldingsUnusable as exc:
+        return {"client": named, **_refused(exc)}
     except ProfileNotInForce as exc:
         refused = {"code": exc.reason, "text": rebalance_profile.TO_DO.get(exc.reason, str(exc))}
         return {"client": named, "refused_for": refused, "outcome": "profile_needed"}

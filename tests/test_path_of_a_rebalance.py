@@ -160,6 +160,7 @@ def test_approved_orders_are_sold_then_bought_once_and_confirmed_to_the_client(
     (letter,) = client.get(f"/threads/{thread_id}/letters").json()
     words = " ".join(letter["body"].split())
     assert letter["kind"] == "rebalance_confirmation" and "Sold " in words and "Bought " in words
+    assert "Not every order" not in words
 
     again = rebalanced(client, f"client-{account}")
     assert ended(client, again)["holdings"]["drift"]
@@ -308,6 +309,23 @@ def test_what_cannot_be_traded_now_is_refused_in_words(maker: httpx.Client, acco
     assert ended(maker, rebalanced(maker, responsible), "refused")["refused_for"]["code"] == "nothing_suits"
 
     assert ended(maker, rebalanced(maker, "client-010"), "refused")["refused_for"]["code"] == "account_not_open"
+
+
+def test_household_is_an_advisers_to_rebalance_and_its_most_cautious_owner_counts(
+    countersign: Service, adviser: httpx.Client, maker: httpx.Client
+) -> None:
+    client = countersign.client("client")
+    registered(client, "client-002")
+    registered(maker, "client-003", loss_capacity_bps=500, exclusions=["tobacco"])
+    together = {"custody_accounts": ["CUS003", "CUS004"]}
+
+    alone = ended(client, rebalanced(client, "client-002", **together), "refused")
+    review = open_review(adviser, rebalanced(maker, "client-002", **together))
+
+    assert alone["refused_for"]["code"] == "account_of_another"
+    investor = review["facts"]["profile"]["investor"]
+    assert (investor["risk_profile"], investor["exclusions"]) == ("moderately_conservative", ["tobacco"])
+    assert {order["custody_account_id"] for order in review["payload"]["orders"]} == {"CUS003", "CUS004"}
 
 
 def test_snapshots_and_proposals_are_kept_and_never_changed(countersign: Service) -> None:

@@ -1,6 +1,7 @@
 """For each kind of effect: what it asked for, and where the bank's books show what became of it."""
 
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
@@ -171,14 +172,21 @@ async def _action(bank: Bank, answer: Words) -> Record:
 
 def _asked_of_order(request: Words, _: str | None) -> Terms:
     """Side, quantity and instrument are its record: what it comes to is known when it is filled."""
-    what = f"{request.get('side')} {request.get('quantity')} {request.get('instrument_id')}"
+    what = _ordered(request.get("side"), request.get("quantity"), request.get("instrument_id"))
     return Terms(source_account=request.get("custody_account_id"), record=what)
 
 
 async def _order(bank: Bank, answer: Words) -> Record:
     made = await bank_custody.find_order(bank, str(answer.get("order_id")))
-    what = f"{made.side} {made.quantity:f} {made.instrument_id}"
+    what = _ordered(made.side, made.quantity, made.instrument_id)
     return Record(made.status, Terms(source_account=made.custody_account_id, record=what))
+
+
+def _ordered(side: Any, quantity: Any, instrument_id: Any) -> str:
+    """The same for 350 as for the bank's 350.000000."""
+    with suppress(InvalidOperation):
+        quantity = f"{Decimal(str(quantity)).normalize():f}"
+    return f"{side} {quantity} {instrument_id}"
 
 
 def _minor(amount: Any, currency: str | None) -> int | None:

@@ -14,11 +14,8 @@ from tools.bank_custody import (
     Instrument,
     Price,
     Trade,
-    read_custody_accounts,
     read_fx,
     read_holdings,
-    read_household,
-    read_instruments,
     read_prices,
     read_trades,
 )
@@ -54,10 +51,6 @@ async def held(bank: Bank, accounts: Sequence[CustodyAccount]) -> tuple[Holdings
                 f" {each.account.custody_account_id}: wait until it is filled, or cancel it, and start again",
             )
     return tuple(found)
-
-
-async def offered(bank: Bank) -> dict[str, Instrument]:
-    return {one.instrument_id: one for one in await read_instruments(bank)}
 
 
 def as_offered(instruments: Mapping[str, Instrument]) -> dict[str, Offered]:
@@ -100,8 +93,10 @@ async def snapshot(
     prices: Mapping[str, Price],
     now: datetime,
 ) -> Plain:
-    """JSON-plain: accounts with lots and cash, and of all that is priced instruments, prices and rates; sales and
-    purchases of the whole household that make wash sales. Raises HoldingsUnusable."""
+    """JSON-plain: accounts with lots and cash, and of all that is priced instruments, prices and rates.
+
+    Raises HoldingsUnusable.
+    """
     named = sorted(prices)
     if unknown := [name for name in named if name not in instruments]:
         raise HoldingsUnusable("unknown_instrument", f"the bank does not say what {unknown[0]} is")
@@ -118,8 +113,18 @@ async def snapshot(
             name: {"price": f"{prices[name].price:f}", "as_of": prices[name].as_of.isoformat()} for name in named
         },
         "rates": {name: f"{rate:f}" for name, rate in rates.items()},
-        "trades": await _trades_that_wash(bank, [each.account for each in holdings], now),
     }
+
+
+async def trades_that_wash(bank: Bank, household: Iterable[CustodyAccount], now: datetime) -> list[Plain]:
+    """Losses taken and purchases made within the window, in any account of the household."""
+    found: list[Plain] = []
+    for account in household:
+        taxable = account.tax_status == "taxable"
+        trades = await read_trades(bank, account.custody_account_id, now - WINDOW - timedelta(days=1))
+        washing = [trade for trade in trades if trade.side == "buy" or (taxable and trade.gain_minor < 0)]
+        found += [_trade(trade, taxable=taxable) for trade in washing]
+    return found
 
 
 def worth_minor(found: Plain, instrument_id: str, quantity: Decimal) -> Decimal:
@@ -185,22 +190,6 @@ def _instrument(one: Instrument) -> Plain:
         "fee_bps": one.fee_bps,
         "tags": sorted(one.tags),
     }
-
-
-async def _trades_that_wash(bank: Bank, accounts: Sequence[CustodyAccount], now: datetime) -> list[Plain]:
-    """Losses taken and purchases made within the window, in any account of the household or of the same clients."""
-    known = {account.custody_account_id: account for account in accounts}
-    for household_id in sorted({one.household_id for one in accounts if one.household_id}):
-        known |= {one.custody_account_id: one for one in await read_household(bank, household_id)}
-    for customer_id in sorted({one.customer_id for one in accounts if not one.household_id}):
-        known |= {one.custody_account_id: one for one in await read_custody_accounts(bank, customer_id)}
-    found: list[Plain] = []
-    for account in known.values():
-        taxable = account.tax_status == "taxable"
-        trades = await read_trades(bank, account.custody_account_id, now - WINDOW - timedelta(days=1))
-        washing = [trade for trade in trades if trade.side == "buy" or (taxable and trade.gain_minor < 0)]
-        found += [_trade(trade, taxable=taxable) for trade in washing]
-    return found
 
 
 def _trade(trade: Trade, *, taxable: bool) -> Plain:

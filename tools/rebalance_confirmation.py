@@ -18,7 +18,7 @@ async def confirm(context: Context, state: State) -> dict[str, Any]:
     """`differences`: orders that were not filled as proposed, and holdings that our fills do not explain."""
     was = await holding_snapshots.stored(context, state["round"])
     accounts = await accounts_of(context.bank, state["request"]["client_id"], state["holdings"]["accounts"])
-    found = [await read_holdings(context.bank, account.custody_account_id) for account in accounts]
+    found = [await read_holdings(context.bank, account.custody_account_id) for account in accounts.chosen]
     now = was | {"accounts": holdings.account_rows(found)}
     held = rebalance_proposal.held_in(now)
     differences = [*_unfilled(state), *_unexplained(state, rebalance_proposal.held_in(was), held)]

@@ -1,7 +1,7 @@
-"""The optimiser as a service's processes have it: its pool, started when first needed, and a day's covariances."""
+"""The optimiser as a service's process has it: its pool, started when first needed, and a day's market."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from db.errors import Unavailable
 from tools.bank import Bank
+from tools.bank_custody import Instrument, read_instruments
 from tools.bank_custody_history import read_price_history
 from tools.optimiser.pool import solver_pool
 from tools.optimiser.problem import Conflict
@@ -37,13 +38,20 @@ class Optimiser:
 
     _pool: ProcessPoolExecutor | None = None
     _day: date | None = None
+    _instruments: dict[str, Instrument] = field(default_factory=dict)
     _closes: dict[str, dict[date, float]] = field(default_factory=dict)
     _covariances: dict[tuple[str, ...], list[list[float]]] = field(default_factory=dict)
 
+    async def instruments(self, bank: Bank, on: date, needed: set[str]) -> Mapping[str, Instrument]:
+        """All that the bank has, as they were first read that day; again, if what is needed is not among them."""
+        self._begin(on)
+        if not self._instruments or needed - self._instruments.keys():
+            self._instruments = {one.instrument_id: one for one in await read_instruments(bank)}
+        return self._instruments
+
     async def covariance(self, bank: Bank, instruments: tuple[str, ...], on: date, days: int) -> list[list[float]]:
         """Of the days on which all of them have a close. Raises NoHistory."""
-        if self._day != on:
-            self._day, self._closes, self._covariances = on, {}, {}
+        self._begin(on)
         known = self._covariances.get(instruments)
         if known is not None:
             return known
@@ -68,6 +76,10 @@ class Optimiser:
         if self._pool is not None:
             self._pool.shutdown(wait=False, cancel_futures=True)
             self._pool = None
+
+    def _begin(self, on: date) -> None:
+        if self._day != on:
+            self._day, self._instruments, self._closes, self._covariances = on, {}, {}, {}
 
     async def _in_pool(self, work: Callable[[Any], _Found], given: Any) -> _Found:
         if self._pool is None:

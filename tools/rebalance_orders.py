@@ -60,7 +60,7 @@ def seen(n: int, order: PlacedOrder) -> Row:
         "order_id": order.order_id,
         "status": order.status,
         "is_over": order.is_over,
-        "filled_quantity": f"{order.filled_quantity:f}",
+        "filled_quantity": f"{order.filled_quantity.normalize():f}",
         "amount_minor": sum(fill.amount_minor for fill in order.fills),
         "fee_minor": sum(fill.fee_minor for fill in order.fills),
         "reason": order.reason,

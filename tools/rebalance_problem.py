@@ -21,6 +21,10 @@ LOOSENABLE = ("cash_buffer", "band_lower", "band_upper", "turnover_cap", "must_s
 """What an adviser may loosen. Not what forbids a purchase, nor a wash sale."""
 
 
+SHARE_ROOM_BPS = 50
+"""Below the limit on one company: whole shares are rounded, and prices move until the orders are filled."""
+
+
 @dataclass(frozen=True, slots=True)
 class Setup:
     """The problem with what rounding needs: prices in the household's currency, quantities by lot, cash by account."""
@@ -218,7 +222,7 @@ def _bands(book: _Book, wanted: Wanted, raised: float) -> list[Band]:
             bands.append(Band(CASH, others, max(1 - cash - off, 0.0), min(1 - cash + off, 1.0)))
         else:
             bands.append(Band(target.asset_class, members, max(weight - off, 0.0), min(weight + off, 1.0)))
-    cap = wanted.limits.issuer_share.of(wanted.profile.level) / WHOLE
+    cap = (wanted.limits.issuer_share.of(wanted.profile.level) - SHARE_ROOM_BPS) / WHOLE
     companies = [name for name in book.names if issuer_of(book.found, name) is not None]
     return bands + [Band(f"issuer:{name}", (book.place[name],), 0.0, cap) for name in companies]
 

@@ -1,5 +1,7 @@
 """For whom a rebalance is made: the client, if whoever asks may, and the profile that it has to suit."""
 
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from psycopg.rows import class_row
@@ -8,9 +10,11 @@ from db.errors import ProfileNotInForce
 from tools import clients
 from tools.clients import Client
 from tools.context import Context
+from tools.holdings import HoldingsUnusable
+from tools.rebalance_request import accounts_of
 from tools.rules.investor import InvestorProfile
-from tools.rules.plain import to_plain
-from tools.rules.risk_profile import KnowledgeByKind
+from tools.rules.plain import from_plain, to_plain
+from tools.rules.risk_profile import Esg, KnowledgeByKind
 
 DECLARED_HORIZON_YEARS = 5
 """Of a client who told us a risk profile and nothing else: long enough for no glide path, and nothing is ordered."""
@@ -60,6 +64,41 @@ async def profile_of(context: Context, client: Client) -> dict[str, Any]:
         "valid_until": found.valid_until.isoformat(),
         "investor": to_plain(found.investor),
     }
+
+
+async def with_owners(context: Context, request: Mapping[str, Any], profile: dict[str, Any]) -> dict[str, Any]:
+    """The profile for accounts that others own, too: whoever asks must be allowed to for each of them, and the most
+    cautious owner's profile counts, with everybody's exclusions.
+
+    Raises HoldingsUnusable for an owner whom the requester does not act for, ProfileNotInForce.
+    """
+    accounts = await accounts_of(context.bank, request["client_id"], request["custody_accounts"])
+    for account in accounts.chosen:
+        if account.customer_id == request["client_id"]:
+            continue
+        owner = await client_of(context, account.customer_id)
+        if owner is None:
+            text = f"{account.custody_account_id} is somebody else's: an adviser may rebalance it together with others"
+            raise HoldingsUnusable("account_of_another", text)
+        theirs = await profile_of(context, owner)
+        both = [from_plain(InvestorProfile, each["investor"]) for each in (profile, theirs)]
+        least = profile if profile["source"] == "self_declared" else theirs
+        until = min(filter(None, (profile["valid_until"], theirs["valid_until"])), default=None)
+        profile = least | {"valid_until": until, "investor": to_plain(most_cautious(*both))}
+    return profile
+
+
+def most_cautious(one: InvestorProfile, other: InvestorProfile) -> InvestorProfile:
+    """Of each answer the one that allows less."""
+    lower = min(one, other, key=lambda each: each.level)
+    esg: tuple[Esg, ...] = ("none", "consider", "require")
+    return replace(
+        lower,
+        horizon_years=min(one.horizon_years, other.horizon_years),
+        liquidity_need_bps=max(one.liquidity_need_bps, other.liquidity_need_bps),
+        exclusions=tuple(sorted({*one.exclusions, *other.exclusions})),
+        esg=max(one.esg, other.esg, key=esg.index),
+    )
 
 
 def _declared(client: Client) -> Any:

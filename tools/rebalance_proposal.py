@@ -84,7 +84,9 @@ def proposal(found: Plain, wanted: Wanted, orders: "Orders", covariance: Sequenc
         "orders": [_order(found, n, one) for n, one in enumerate(orders.orders, 1)],
         "drift_after": drift(found, wanted.targets, held, wanted.raised_minor),
         "figures": figures,
-        "exceeded": [{"constraint": name, "by_ppm": round(by * 1_000_000)} for name, by in orders.exceeded],
+        "exceeded": [
+            {"constraint": name, "by_ppm": ppm} for name, by in orders.exceeded if (ppm := round(by * 1_000_000))
+        ],
         "held_after": {name: f"{quantity:f}" for name, quantity in sorted(held.items()) if quantity},
     }
 

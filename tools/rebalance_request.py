@@ -1,6 +1,7 @@
 """What whoever wants a rebalance sends, as it is validated at the edge, and whether the bank's records allow it."""
 
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
@@ -56,6 +57,14 @@ class RebalanceRequest(BaseModel):
         return amount
 
 
+@dataclass(frozen=True, slots=True)
+class Accounts:
+    """Those to be rebalanced, and all of the household: what is traded in one bears on losses in the others."""
+
+    chosen: tuple[CustodyAccount, ...]
+    household: tuple[CustodyAccount, ...]
+
+
 async def rebalance_is_possible(request: RebalanceRequest, bank: Bank) -> None:
     """Raises InvalidInput for a client that the bank does not know, or who has no such account.
 
@@ -65,20 +74,19 @@ async def rebalance_is_possible(request: RebalanceRequest, bank: Bank) -> None:
         await accounts_of(bank, request.client_id, request.custody_accounts)
 
 
-async def accounts_of(bank: Bank, client_id: str, wanted: list[str]) -> tuple[CustodyAccount, ...]:
+async def accounts_of(bank: Bank, client_id: str, wanted: list[str]) -> Accounts:
     """Those wanted, in that order, or all of the client's that are not closed. Raises InvalidInput by field."""
     try:
         own = await read_custody_accounts(bank, client_id)
     except NotFound as exc:
         raise InvalidInput("client_id", f"the bank knows no customer {client_id}") from exc
     known = {account.custody_account_id: account for account in own}
-    if not set(wanted) <= known.keys():
-        for household_id in sorted({one.household_id for one in own if one.household_id}):
-            known |= {one.custody_account_id: one for one in await read_household(bank, household_id)}
+    for household_id in sorted({one.household_id for one in own if one.household_id}):
+        known |= {one.custody_account_id: one for one in await read_household(bank, household_id)}
     for at, account_id in enumerate(wanted):
         if account_id not in known:
             raise InvalidInput(f"custody_accounts[{at}]", f"{account_id} is no account of {client_id} or the household")
     chosen = tuple(known[account_id] for account_id in wanted) or tuple(one for one in own if one.state != "closed")
     if not chosen:
         raise InvalidInput("client_id", f"{client_id} has no custody account")
-    return chosen
+    return Accounts(chosen, tuple(known.values()))

@@ -13,7 +13,7 @@ from tools.rebalance_orders import open_ids
 from tools.rules.money import format_minor
 
 REVIEW_DAYS = 3
-FIRST_LOOK_S = 2
+FIRST_LOOK_S = 1
 """How long the bank has to tell us by itself, until it is asked."""
 
 State = Mapping[str, Any]

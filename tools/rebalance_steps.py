@@ -1,6 +1,6 @@
 """A rebalance's steps between custody and the adviser: what is held, what is proposed, whether it still stands."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -8,6 +8,7 @@ from typing import Any
 
 from db.canonical import sha256_hex
 from tools import holding_snapshots, holdings, rebalance_proposal, rebalance_records
+from tools.bank_custody import Holdings
 from tools.context import Context
 from tools.holdings import HoldingsUnusable, Plain
 from tools.optimiser.problem import Conflict, Relaxation
@@ -29,8 +30,9 @@ async def read_holdings(context: Context, state: State, round_: int) -> dict[str
     request, bank = state["request"], context.bank
     document = model_portfolios.shipped()
     accounts = await accounts_of(bank, request["client_id"], request["custody_accounts"])
-    held = await holdings.held(bank, accounts)
-    instruments = await holdings.offered(bank)
+    held = await holdings.held(bank, accounts.chosen)
+    now, age = context.now(), timedelta(minutes=document.price_age_minutes)
+    instruments = await context.optimiser.instruments(bank, now.date(), _held_names(held))
     profile = from_plain(InvestorProfile, state["profile"]["investor"])
     currencies = {currency for each in held for currency in each.cash}
     try:
@@ -38,10 +40,9 @@ async def read_holdings(context: Context, state: State, round_: int) -> dict[str
     except NothingSuits as exc:
         raise HoldingsUnusable("nothing_suits", str(exc)) from exc
     named = {part.instrument_id for each in targets.classes for part in each.instruments}
-    named |= {lot.instrument_id for each in held for lot in each.lots}
-    now, age = context.now(), timedelta(minutes=document.price_age_minutes)
-    prices = await holdings.fresh_prices(bank, named, now, age)
+    prices = await holdings.fresh_prices(bank, named | _held_names(held), now, age)
     found = await holdings.snapshot(bank, held, instruments, prices, now)
+    found["trades"] = await holdings.trades_that_wash(bank, accounts.household, now)
     found["targets"] = to_plain(targets)
     wanted = wanted_of(state, found)
     _refuse_worthless(found, wanted)
@@ -98,7 +99,7 @@ async def voided_by(context: Context, state: State) -> str | None:
         return "another rebalance is trading in one of the accounts"
     was = await holding_snapshots.stored(context, state["round"])
     accounts = await accounts_of(bank, state["request"]["client_id"], state["holdings"]["accounts"])
-    now_held = holdings.account_rows(await holdings.held(bank, accounts))
+    now_held = holdings.account_rows(await holdings.held(bank, accounts.chosen))
     if sha256_hex(now_held) != sha256_hex(was["accounts"]):
         return "what is held has changed since the proposal"
     traded = {order["instrument_id"] for order in state["payload"]["orders"]}
@@ -125,6 +126,10 @@ def wanted_of(state: State, found: Plain) -> Wanted:
     if request["cash_to_invest"] is not None:
         wanted = replace(wanted, invested_minor=minor_of(request["cash_to_invest"]))
     return wanted
+
+
+def _held_names(held: Sequence[Holdings]) -> set[str]:
+    return {lot.instrument_id for each in held for lot in each.lots}
 
 
 def _refuse_worthless(found: Plain, wanted: Wanted) -> None:
