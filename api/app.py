@@ -45,6 +45,7 @@ from api.routes import (
     payments,
     policies,
     policy_oversight,
+    portfolios,
     reviews,
     servicing,
     tasks,
@@ -58,7 +59,7 @@ from api.strict import LimitedBody
 OUR_ROUTES = (
     workflows, batches, threads, reviews, lending, loan_decisions, loan_notices, loan_withdrawals, servicing, payments,
     fraud, policy_oversight, policies, fairness, agents, bank_events, keys, webhooks, clients, tasks, interactions,
-    market_events, intake, models,
+    market_events, portfolios, intake, models,
     health,
 )  # fmt: skip
 SDK_ROUTES = (runs, sdk_threads, thread_states, run_control, assistants, store, crons, info)

@@ -9,6 +9,7 @@ from graphs import (
     loan_servicing,
     loan_servicing_day,
     market_event,
+    portfolio_review,
     profile_renewal,
     profile_renewals,
     rebalance,
@@ -31,4 +32,5 @@ WORKFLOWS: tuple[Workflow, ...] = (
     market_event.WORKFLOW,
     client_follow_up.WORKFLOW,
     rebalance.WORKFLOW,
+    portfolio_review.WORKFLOW,
 )

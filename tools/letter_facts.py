@@ -16,6 +16,7 @@ from tools.contract_letter_facts import (
     LapsedOffer,
 )
 from tools.intake_letter_facts import INTAKE_FACTS, IntakeLetterFacts, IntakeLetterKind
+from tools.portfolio_letter_facts import PortfolioReviewFacts
 from tools.profile_letter_facts import ProfileExpiryFacts, ProfileLetterFacts, ProfileSummaryFacts
 from tools.rebalance_letter_facts import RebalanceFacts
 from tools.rules.amortisation import MAX_TERM_MONTHS, Instalment
@@ -43,6 +44,7 @@ LetterKind = (
         "profile_summary",
         "rebalance_confirmation",
         "profile_expiry",
+        "portfolio_review",
     ]
     | ContractLetterKind
     | IntakeLetterKind
@@ -176,7 +178,7 @@ class DisbursementFacts:
 
 
 LoanLetterFacts = OfferFacts | CounterOfferFacts | AdverseActionFacts | DisbursementFacts | ContractLetterFacts
-WealthLetterFacts = ProfileLetterFacts | RebalanceFacts
+WealthLetterFacts = ProfileLetterFacts | RebalanceFacts | PortfolioReviewFacts
 LetterFacts = LoanLetterFacts | IntakeLetterFacts | ServicingLetterFacts | TransferLetterFacts | WealthLetterFacts
 
 _FACTS: tuple[type[LetterFacts], ...] = (
@@ -185,7 +187,7 @@ _FACTS: tuple[type[LetterFacts], ...] = (
     *INTAKE_FACTS,
     *(TransferReceiptFacts, TransferRefusalFacts, TransferReturnFacts),
     *SERVICING_FACTS,
-    *(ProfileSummaryFacts, ProfileExpiryFacts, RebalanceFacts),
+    *(ProfileSummaryFacts, ProfileExpiryFacts, RebalanceFacts, PortfolioReviewFacts),
 )
 
 # Seen as nothing though neither control nor format characters: fillers, joiners, variation selectors, tags.

@@ -8,7 +8,14 @@ Directive (EU) 2023/2225.
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from tools import contract_letters, intake_letters, profile_letters, rebalance_letters, transfer_letters
+from tools import (
+    contract_letters,
+    intake_letters,
+    portfolio_letters,
+    profile_letters,
+    rebalance_letters,
+    transfer_letters,
+)
 from tools.contract_letter_facts import CancellationFacts, ContractFacts, WithdrawalFacts
 from tools.contract_letters import spell_lapse
 from tools.intake_letter_facts import ClosedIncompleteFacts, IncompletenessFacts
@@ -37,6 +44,7 @@ from tools.letter_parts import (
 )
 from tools.letter_terms import schedule_table, spell_payments, write_terms
 from tools.letter_words import pluralise, spell_amount, spell_day, spell_loan, spell_rate
+from tools.portfolio_letter_facts import PortfolioReviewFacts
 from tools.profile_letter_facts import ProfileExpiryFacts, ProfileSummaryFacts
 from tools.rebalance_letter_facts import RebalanceFacts
 from tools.servicing_letters import composed as composed_for_borrower
@@ -97,6 +105,8 @@ def _composed(facts: LetterFacts, creditor: Creditor) -> tuple[str, tuple[Part, 
             return profile_letters.compose(facts)
         case RebalanceFacts():
             return rebalance_letters.compose(facts)
+        case PortfolioReviewFacts():
+            return portfolio_letters.compose(facts)
         case _:
             return composed_for_borrower(facts)
 
