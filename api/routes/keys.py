@@ -74,7 +74,8 @@ def router() -> APIRouter:
             raise Forbidden(f"customers of the bank are given to keys by the tenant {engine.settings.tenant} alone")
         async with transaction(engine.pool) as conn:
             key = await keys.create(conn, NewKey(actor.tenant_id, body.person, body.roles, body.customers))
-            record = {"person": body.person, "roles": body.roles, "customers": body.customers}
+            record = {"person": body.person, "roles": body.roles}
+            record |= {"customers": body.customers} if body.customers else {}
             await audit.record(conn, Deed(actor.tenant_id, actor.person, "key.created", record))
         return NewKeyView(key=key, person=body.person, roles=list(body.roles), customers=body.customers)
 
