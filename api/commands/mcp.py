@@ -6,19 +6,24 @@ Every line is sent on as it came. A message whose answer is lost is sent again: 
 
 import asyncio
 import sys
+from base64 import b64encode
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 import httpx
 import orjson
-from mcp.shared.inbound import NAME_BEARING_METHODS, encode_header_value
 
 from api.commands.client import PAUSES_S, checked_key, checked_url
 from db.errors import Unavailable
 
 TIMEOUT_S = 120.0
 _VERSION_KEY = "io.modelcontextprotocol/protocolVersion"
-_NAMES = {**NAME_BEARING_METHODS, **dict.fromkeys(("tasks/get", "tasks/update", "tasks/cancel"), "taskId")}
+_NAMES = {
+    "tools/call": "name",
+    "resources/read": "uri",
+    **dict.fromkeys(("tasks/get", "tasks/update", "tasks/cancel"), "taskId"),
+}
+"""What of a message's parameters `Mcp-Name` repeats."""
 _INTERNAL_ERROR = -32603
 
 
@@ -124,8 +129,14 @@ class _Bridge:
             return headers | ({"mcp-protocol-version": self._agreed} if self._agreed else {})
         headers |= {"mcp-protocol-version": str(version), "mcp-method": method}
         if isinstance(name := params.get(_NAMES.get(method, "")), str):
-            headers["mcp-name"] = encode_header_value(name)
+            headers["mcp-name"] = _header(name)
         return headers
+
+
+def _header(value: str) -> str:
+    """As the protocol has it for what no header can hold."""
+    fits = value.isascii() and value.isprintable() and value == value.strip() and not value.startswith("=?base64?")
+    return value if fits else f"=?base64?{b64encode(value.encode()).decode()}?="
 
 
 async def _lines() -> AsyncIterator[bytes]:

@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 from collections.abc import Mapping
 from contextlib import aclosing
+from dataclasses import dataclass
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -50,6 +51,15 @@ async def start(agent: Agent, workflow: Workflow, arguments: Mapping[str, Any]) 
     given = {name: value for name, value in arguments.items() if name != "client_request_id"}
     granted = await accept(agent.engine, workflow, agent.actor, workflow.input.model_validate(given), key)
     return UUID(granted.body["thread_id"])
+
+
+@dataclass(frozen=True, slots=True)
+class InputProvided:
+    """The answer is stored. Of a case that is staff's alone, whoever was asked sees no more than the question."""
+
+    review_id: UUID
+    thread_id: UUID
+    case: CaseView | None
 
 
 async def provide_input(agent: Agent, given: ProvidedInput) -> UUID:

@@ -4,6 +4,7 @@ kept for it, so it outlives every process.
 A person's decision is nothing that a task's client can give: it is told where that person gives it.
 """
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -42,7 +43,7 @@ async def created(agent: Agent, thread_id: UUID) -> dict[str, Any]:
 async def get(agent: Agent, wanted: OfTask) -> dict[str, Any]:
     _must_take_tasks(agent)
     case = await cases.case_of(agent, wanted.task_id)
-    return {"resultType": "complete", **_detailed(agent, case)}
+    return {"resultType": "complete", **detailed(input_requests(agent, case), case)}
 
 
 async def update(agent: Agent, wanted: TaskUpdate) -> dict[str, Any]:
@@ -77,7 +78,8 @@ async def cancel(agent: Agent, wanted: OfTask) -> dict[str, Any]:
     return {"resultType": "complete"}
 
 
-def _detailed(agent: Agent, case: CaseView) -> dict[str, Any]:
+def detailed(asked: Mapping[str, Any], case: CaseView) -> dict[str, Any]:
+    """The task as it stands; `asked` is what its client can put before its user."""
     task, stands = _task(case), case.case.stands
     if stands == "completed":
         result = case_answer(case).model_dump(by_alias=True, mode="json", exclude_none=True)
@@ -87,7 +89,6 @@ def _detailed(agent: Agent, case: CaseView) -> dict[str, Any]:
         detail = str(told.get("detail") or "this case met a fault")
         message = f"{detail}; staff may take it up again, and get_case tells how it stands"
         return task | {"status": "failed", "error": {"code": INTERNAL_ERROR, "message": message, "data": told}}
-    asked = input_requests(agent, case)
     if asked:
         return task | {
             "status": "input_required",

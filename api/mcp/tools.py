@@ -13,13 +13,15 @@ from mcp_types import (
     Tool,
     ToolAnnotations,
 )
+from pydantic import TypeAdapter
 
 from api.mcp import cases, tasks
 from api.mcp.agent import Agent
 from api.mcp.answers import answer, case_answer
-from api.mcp.cases import Keyed, ProvidedInput
+from api.mcp.cases import InputProvided, Keyed, ProvidedInput
 from api.mcp.refusals import REFUSED, refused
 from db.actor import Role
+from db.errors import NotFound
 from graphs import WORKFLOWS
 from graphs.workflow import Workflow
 from tools.case_operations import get_case
@@ -28,6 +30,7 @@ from tools.register import BY_NAME, OPERATIONS
 
 PREFIX = "start_"
 PROVIDE_INPUT = "provide_input"
+_PROVIDED = TypeAdapter(InputProvided)
 _STARTABLE = {f"{PREFIX}{workflow.name}": workflow for workflow in WORKFLOWS}
 _TOP_LEVEL = ("oneOf", "anyOf", "allOf", "not", "if", "then", "else")
 """Of an input's schema: several models take no tool whose schema has these. They hold nevertheless."""
@@ -49,14 +52,24 @@ async def call_tool(agent: Agent, wanted: CallToolRequestParams) -> CallToolResu
         if workflow is not None:
             thread_id = await cases.start(agent, workflow, arguments)
         elif wanted.name == PROVIDE_INPUT:
-            thread_id = await cases.provide_input(agent, ProvidedInput.model_validate(arguments))
+            return await _provided(agent, ProvidedInput.model_validate(arguments))
         else:
             raise MCPError(INVALID_PARAMS, f"there is no tool {wanted.name!r}; tools/list has those that there are")
-        if agent.takes_tasks and workflow is not None:
+        if agent.takes_tasks:
             return await tasks.created(agent, thread_id)
         return case_answer(await cases.awaited(agent, thread_id))
     except REFUSED as exc:
         return refused(exc)
+
+
+async def _provided(agent: Agent, given: ProvidedInput) -> CallToolResult:
+    thread_id = await cases.provide_input(agent, given)
+    try:
+        case = await cases.awaited(agent, thread_id)
+    except NotFound:
+        case = None
+    provided = InputProvided(given.review_id, thread_id, case)
+    return answer(_PROVIDED.dump_python(provided, mode="json"))
 
 
 def _may_start(agent: Agent, workflow: Workflow) -> bool:
@@ -106,7 +119,7 @@ def _input_tool() -> Tool:
         description="Answers what a case asks of whoever started it, as list_reviews and get_case tell it. What others"
         " must check is not answered here.",
         input_schema=ProvidedInput.model_json_schema(),
-        output_schema=get_case.output_schema,
+        output_schema=_PROVIDED.json_schema(mode="serialization"),
         annotations=ToolAnnotations(read_only_hint=False, destructive_hint=False, idempotent_hint=True),
     )
 
