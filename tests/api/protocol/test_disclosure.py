@@ -15,6 +15,7 @@ from langgraph_sdk import get_client
 
 from api.app import create_app
 from api.settings import Settings
+from tests.api.mcp.conftest import MODERN, called, key_of, over_http, task
 from tests.api.protocol.test_case_answers import REFERRED
 from tests.payers import bank_sql, book, new_payer
 from tests.receiver import receiver
@@ -265,6 +266,25 @@ def read(client: httpx.Client, url: str, body: Any = None) -> bytes:
         for part in answered.iter_raw():
             told += part
     return told
+
+
+@pytest.mark.parametrize("name", ["suspected", "blocked", "screened", "referred"])
+async def test_no_tool_resource_or_task_tells_the_requester(world: World, name: str) -> None:
+    case = world.cases[name]
+    of_case: dict[str, Any] = {"thread_id": case.thread_id}
+    listing: tuple[str, ...] = ("list_cases", "list_reviews", "list_loan_offers")
+
+    async with over_http(world.served, key_of(case.requester), MODERN, tasks=True) as client:
+        answers = [await called(client, tool, of_case) for tool in ("get_case", "list_letters")]
+        answers += [await called(client, tool, {}) for tool in listing]
+        read = (await client.read_resource(f"countersign://cases/{case.thread_id}")).model_dump()
+        told = [*(one.data for one in answers), read, await task(client, case.thread_id)]
+        if case.fraud_thread:
+            beside = await called(client, "get_case", {"thread_id": case.fraud_thread})
+            assert beside.text == f"no thread {case.fraud_thread}"
+
+    assert [one.text for one in answers if one.is_error] == []
+    assert leaked(case, json.dumps(told, default=str, ensure_ascii=False).encode()) == []
 
 
 @pytest.mark.parametrize("name", ["suspected", "blocked", "screened", "referred"])
