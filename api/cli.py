@@ -1,7 +1,6 @@
 """`countersign`: starts the processes, applies migrations, makes keys, runs the demo."""
 
 import asyncio
-import gc
 import io
 import logging
 import os
@@ -23,6 +22,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from api import launcher
+from api.commands.fairness import fairness_app
 from api.commands.fraud import fraud_app
 from api.commands.policy import policy_app
 from api.commands.records import audit_app, keys_app
@@ -46,6 +46,7 @@ app = typer.Typer(
 )
 app.add_typer(keys_app, name="keys")
 app.add_typer(audit_app, name="audit")
+app.add_typer(fairness_app, name="fairness")
 app.add_typer(fraud_app, name="fraud")
 app.add_typer(policy_app, name="policy")
 app.add_typer(scorecard_app, name="scorecard")
@@ -245,10 +246,10 @@ def _serve(settings: Settings, url: str, *, with_worker: bool, with_parent: bool
 
 
 async def _work(settings: Settings, url: str, *, with_parent: bool) -> None:
-    from api.bootstrap import open_engine
+    from api.bootstrap import collect_seldom, open_engine
 
     async with open_engine(settings, url) as engine:
-        gc.freeze()
+        collect_seldom()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, engine.worker.stop)

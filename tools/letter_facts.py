@@ -15,6 +15,7 @@ from tools.contract_letter_facts import (
     ContractLetterKind,
     LapsedOffer,
 )
+from tools.intake_letter_facts import INTAKE_FACTS, IntakeLetterFacts, IntakeLetterKind
 from tools.profile_letter_facts import ProfileSummaryFacts
 from tools.rules.amortisation import MAX_TERM_MONTHS, Instalment
 from tools.rules.jurisdictions import Jurisdiction
@@ -41,6 +42,7 @@ LetterKind = (
         "profile_summary",
     ]
     | ContractLetterKind
+    | IntakeLetterKind
     | ServicingLetterKind
 )
 
@@ -105,7 +107,7 @@ class CreditScore:
 @dataclass(frozen=True, slots=True)
 class OfferFacts:
     """`how_to_accept` is a sentence or two; the offer stands to the end of `expires_on`. `schedule` is that of a payout
-    on the letter's day."""
+    on the letter's day. `explanation`, here and below, is a paragraph over the letter's own facts."""
 
     kind: ClassVar[LetterKind] = "offer"
 
@@ -116,6 +118,7 @@ class OfferFacts:
     expires_on: str
     how_to_accept: str
     schedule: tuple[Instalment, ...] = ()
+    explanation: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +154,7 @@ class AdverseActionFacts:
     bureau: CreditBureau | None
     score: CreditScore | None
     counter_offer: LapsedOffer | None = None
+    explanation: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,11 +173,12 @@ class DisbursementFacts:
 
 
 LoanLetterFacts = OfferFacts | CounterOfferFacts | AdverseActionFacts | DisbursementFacts | ContractLetterFacts
-LetterFacts = LoanLetterFacts | ServicingLetterFacts | TransferLetterFacts | ProfileSummaryFacts
+LetterFacts = LoanLetterFacts | IntakeLetterFacts | ServicingLetterFacts | TransferLetterFacts | ProfileSummaryFacts
 
 _FACTS: tuple[type[LetterFacts], ...] = (
     *(OfferFacts, CounterOfferFacts, AdverseActionFacts, DisbursementFacts),
     *CONTRACT_FACTS,
+    *INTAKE_FACTS,
     *(TransferReceiptFacts, TransferRefusalFacts, TransferReturnFacts),
     *SERVICING_FACTS,
     ProfileSummaryFacts,

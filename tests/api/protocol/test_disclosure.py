@@ -239,7 +239,7 @@ def walked(world: World, case: Case, client: httpx.Client) -> dict[str, bytes]:
 def ids_of(world: World, case: Case) -> dict[str, list[str]]:
     threads = [case.thread_id, *([case.fraud_thread] if case.fraud_thread else [])]
     found: dict[str, list[str]] = {"thread_id": threads, "application_id": ["1", "2"]}
-    found |= {"kind": ["credit_policy"], "version": ["2026-01"]}
+    found |= {"kind": ["credit_policy"], "version": ["2026-01"], "challenger": ["rival"]}
     found |= {"client_id": ["client-001"], "client_task_id": [case.thread_id], "event_id": ["none"]}
     listed = {"run_id": "runs?limit=100", "review_id": "reviews", "task_id": "tasks", "letter_id": "letters"}
     for name, path in listed.items():
@@ -353,7 +353,7 @@ def test_answer_that_is_not_theirs_is_refused_alike_whatever_is_asked(world: Wor
     assert (refused.status_code, refused.json()["detail"]) == (403, "this answer is not yours to give")
 
 
-def test_requester_who_is_asked_sees_the_question_alone(countersign: Service) -> None:
+async def test_requester_who_is_asked_sees_the_question_alone(countersign: Service) -> None:
     case, analyst = suspected(countersign), countersign.client("analyst")
     assert case.fraud_thread
     asking = {"action": "request_information", "note": NOTE, "question": "What is the money for?"}
@@ -361,13 +361,15 @@ def test_requester_who_is_asked_sees_the_question_alone(countersign: Service) ->
     follow(analyst, case.fraud_thread)
 
     asked = open_review(case.requester, case.fraud_thread)
-    answered = answer(case.requester, asked, {"text": "a bicycle"})
+    async with over_http(countersign, key_of(case.requester), MODERN) as client:
+        named = {"review_id": asked["review_id"], "payload_sha256": asked["payload_sha256"]}
+        provided = await called(client, "provide_input", named | {"answer": {"text": "a bicycle"}})
     follow(analyst, case.fraud_thread)
 
     case.secrets = {NOTE, "velocity", "score"}
     assert asked["facts"] == {"question": "What is the money for?"}
     assert leaked(case, json.dumps(asked).encode()) == []
-    assert answered.status_code == 202
+    assert (provided.is_error, provided.data["case"]) == (False, None)
     assert case.requester.get(f"/threads/{case.fraud_thread}").status_code == 404
     again = open_review(analyst, case.fraud_thread)
     assert [said["text"] for said in again["facts"]["untrusted"]["information"]] == ["a bicycle"]
