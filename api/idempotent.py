@@ -17,7 +17,7 @@ from db.canonical import canonical_json
 from db.pool import Pool, transaction
 
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
-_WORDS = "Any text unique to this wish. The same key and body get the first answer again; another body gets a 409."
+KEY_WORDS = "Any text unique to this wish. The same key and body get the first answer again; another body gets a 409."
 _SCHEMA = WithJsonSchema({"type": "string", "minLength": 1, "maxLength": 255, "pattern": r"^[\x21-\x7e]+$"})
 
 
@@ -28,7 +28,7 @@ def checked_key(key: Any) -> Any:
     return key
 
 
-_HEADER = Header(alias="Idempotency-Key", description=_WORDS)
+_HEADER = Header(alias="Idempotency-Key", description=KEY_WORDS)
 RequiredKey = Annotated[str, BeforeValidator(checked_key), _SCHEMA, _HEADER]
 OptionalKey = Annotated[str | None, BeforeValidator(checked_key), _SCHEMA, _HEADER]
 
