@@ -47,7 +47,7 @@ class Connections:
         self._tls = httpx.create_ssl_context() if url.scheme == "https" else None
         self._proxy = _proxy_to(url, self._tls)
         self._places = asyncio.Semaphore(MOST)
-        self._idle: deque[httpcore.AsyncHTTPConnection] = deque()
+        self._idle: deque[tuple[float, httpcore.AsyncHTTPConnection]] = deque()
 
     async def request(
         self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None
@@ -76,7 +76,7 @@ class Connections:
 
     async def aclose(self) -> None:
         while self._idle:
-            await self._idle.pop().aclose()
+            await self._idle.pop()[1].aclose()
         if self._proxy is not None:
             await self._proxy.aclose()
 
@@ -104,19 +104,21 @@ class Connections:
 
     async def _open(self) -> httpcore.AsyncHTTPConnection:
         while self._idle:
-            connection = self._idle.pop()
+            _, connection = self._idle.pop()
             if not connection.has_expired():
                 return connection
             await connection.aclose()
         return httpcore.AsyncHTTPConnection(self._origin.origin, ssl_context=self._tls, keepalive_expiry=KEPT_S)
 
     async def _take_back(self, connection: httpcore.AsyncHTTPConnection) -> None:
+        now = asyncio.get_running_loop().time()
         if connection.is_available():
-            self._idle.append(connection)
+            self._idle.append((now, connection))
         else:
             await connection.aclose()
-        while self._idle and self._idle[0].has_expired():
-            await self._idle.popleft().aclose()
+        # By the clock, not by a look at the socket: that would be one more system call on each call.
+        while self._idle and self._idle[0][0] < now - KEPT_S:
+            await self._idle.popleft()[1].aclose()
 
 
 def _proxy_to(url: httpx.URL, tls: Any) -> httpcore.AsyncConnectionPool | None:
