@@ -122,6 +122,7 @@ def sandbox(
             port or named.sandbox_port,
             log_level="warning",
             access_log=False,
+            proxy_headers=False,
             timeout_graceful_shutdown=1,
         )
         server = uvicorn.Server(config)
