@@ -165,23 +165,20 @@ async def _queue_chunk(context: Context, request: Mapping[str, Any], after: int)
                 "ids": ids,
             },
         )
-    starts = [
-        NewCase(
-            thread_id=thread_id,
-            run_id=uuids.uuid7(),
-            request={
-                "event_id": request["event_id"],
-                "client_id": row["client_id"],
-                "draft_by": request["draft_by"],
-            },
-            group=request["event_id"],
-            priority=priority_of(row["exposure_bps"]),
-        )
-        for thread_id, row in zip(ids, rows, strict=True)
-    ]
+    starts = [_follow_up(request, thread_id, row) for thread_id, row in zip(ids, rows, strict=True)]
     if starts:
         await context.start_each("client_follow_up", starts)
     return int(rows[-1]["place"]) if rows else after
+
+
+def _follow_up(request: Mapping[str, Any], thread_id: UUID, row: Mapping[str, Any]) -> NewCase:
+    return NewCase(
+        thread_id=thread_id,
+        run_id=uuids.uuid7(),
+        request={"event_id": request["event_id"], "client_id": row["client_id"], "draft_by": request["draft_by"]},
+        group=request["event_id"],
+        priority=priority_of(row["exposure_bps"]),
+    )
 
 
 def priority_of(exposure_bps: int) -> int:

@@ -19,7 +19,7 @@ from api.strict import StrictRoute
 from db.actor import Actor
 from db.errors import Conflict
 from db.pool import transaction
-from tools import client_tasks, clients
+from tools import client_tasks, clients, task_results
 from tools.client_tasks import ClientTask, NewTask, Status, Wanted
 from tools.loan_request import RecordId
 from tools.payment_request import Name
@@ -186,7 +186,7 @@ def _doing(routes: APIRouter) -> None:
         """Stores this task's result, once: the same again gets the same answer, another one a 409."""
         require(actor, *MAY_DO)
         async with transaction(engine.pool) as conn:
-            task = await client_tasks.complete(conn, actor, client_task_id, body.result, body.lease_token)
+            task = await task_results.complete(conn, actor, client_task_id, body.result, body.lease_token)
         return TaskView.model_validate(task)
 
 
