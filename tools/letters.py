@@ -28,6 +28,7 @@ from tools.letter_facts import (
     LetterFacts,
     LetterKind,
     OfferFacts,
+    WealthLetterFacts,
     check_facts,
 )
 from tools.letter_notices import write_rights
@@ -47,8 +48,14 @@ from tools.letter_words import pluralise, spell_amount, spell_day, spell_loan, s
 from tools.portfolio_letter_facts import PortfolioReviewFacts
 from tools.profile_letter_facts import ProfileExpiryFacts, ProfileSummaryFacts
 from tools.rebalance_letter_facts import RebalanceFacts
+from tools.servicing_letter_facts import ServicingLetterFacts
 from tools.servicing_letters import composed as composed_for_borrower
-from tools.transfer_letter_facts import TransferReceiptFacts, TransferRefusalFacts, TransferReturnFacts
+from tools.transfer_letter_facts import (
+    TransferLetterFacts,
+    TransferReceiptFacts,
+    TransferRefusalFacts,
+    TransferReturnFacts,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +106,14 @@ def _composed(facts: LetterFacts, creditor: Creditor) -> tuple[str, tuple[Part, 
             return contract_letters.composed(facts)
         case IncompletenessFacts() | ClosedIncompleteFacts():
             return intake_letters.composed(facts)
+        case _:
+            return _composed_by_family(facts)
+
+
+def _composed_by_family(
+    facts: ServicingLetterFacts | TransferLetterFacts | WealthLetterFacts,
+) -> tuple[str, tuple[Part, ...]]:
+    match facts:
         case TransferReceiptFacts() | TransferRefusalFacts() | TransferReturnFacts():
             return transfer_letters.compose(facts)
         case ProfileSummaryFacts() | ProfileExpiryFacts():
