@@ -1,7 +1,6 @@
 """The HTTP application: routes over one engine, errors as problem JSON, and the worker beside it if asked for."""
 
 import asyncio
-import gc
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,7 +11,8 @@ from fastapi.middleware.cors import CORSMiddleware
 from fastapi.routing import APIRoute
 
 from api import auth, errors
-from api.bootstrap import open_engine
+from api.bootstrap import collect_seldom, open_engine
+from api.mcp.server import McpEndpoint
 from api.protocol import (
     assistants,
     crons,
@@ -29,16 +29,23 @@ from api.protocol import threads as sdk_threads
 from api.routes import (
     agents,
     bank_events,
+    batches,
     clients,
+    fairness,
     fraud,
     health,
+    intake,
     interactions,
     keys,
     lending,
+    loan_decisions,
     loan_notices,
+    loan_withdrawals,
     market_events,
+    models,
     payments,
     policies,
+    policy_oversight,
     portfolios,
     reviews,
     servicing,
@@ -51,8 +58,9 @@ from api.settings import Settings
 from api.strict import LimitedBody
 
 OUR_ROUTES = (
-    workflows, threads, reviews, lending, loan_notices, servicing, payments, fraud, policies, agents, bank_events, keys,
-    webhooks, clients, tasks, interactions, market_events, portfolios,
+    workflows, batches, threads, reviews, lending, loan_decisions, loan_notices, loan_withdrawals, servicing, payments,
+    fraud, policy_oversight, policies, fairness, agents, bank_events, keys, webhooks, clients, tasks, interactions,
+    market_events, portfolios, intake, models,
     health,
 )  # fmt: skip
 SDK_ROUTES = (runs, sdk_threads, thread_states, run_control, assistants, store, crons, info)
@@ -60,8 +68,6 @@ SDK_ROUTES = (runs, sdk_threads, thread_states, run_control, assistants, store, 
 STREAM_ROUTES = (thread_streams, thread_protocol, thread_sockets)
 READABLE = ("Content-Location", "Location", "X-Pagination-Total", "X-Pagination-Next", "Retry-After")
 """Headers of ours that pages of other origins need to see. Keys travel in headers: there are no cookies to allow."""
-GARBAGE = 50_000
-"""New objects until some are looked through: a run makes thousands, which nearly all go by themselves."""
 DESCRIPTION = """Agents propose, rules decide, people countersign, the ledger moves exactly once.
 
 Start a case under `workflows`, follow it under `threads`, answer what waits for you under `reviews`."""
@@ -87,16 +93,18 @@ class Described(FastAPI):
 
 def create_app(settings: Settings, database_url: str, *, with_worker: bool) -> FastAPI:
     """The engine opens and closes with the application; `with_worker` drives runs in the same process."""
+    mcp = McpEndpoint()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with open_engine(settings, database_url) as engine, asyncio.TaskGroup() as group:
+        async with (
+            open_engine(settings, database_url) as engine,
+            mcp.open(),
+            asyncio.TaskGroup() as group,
+        ):
             app.state.engine = engine
             app.state.trusted = {}
-            # What is there for good is not looked through again and again.
-            gc.collect()
-            gc.freeze()
-            gc.set_threshold(GARBAGE)
+            collect_seldom()
             if with_worker:
                 worker = group.create_task(engine.worker.work(settings.worker_concurrency, settings.drain_s))
                 worker.add_done_callback(_end_process)
@@ -124,7 +132,7 @@ def create_app(settings: Settings, database_url: str, *, with_worker: bool) -> F
     # Not `include_router`, which has each request look through each router.
     routes = [route for part in (*SDK_ROUTES, *STREAM_ROUTES, *OUR_ROUTES) for route in part.router().routes]
     app.state.routes = [route for route in routes if isinstance(route, APIRoute)]
-    app.router.routes.extend(routes)
+    app.router.routes.extend([*routes, mcp.route])
     return app
 
 

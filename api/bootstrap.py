@@ -1,6 +1,7 @@
 """The one composition root: app, worker, command line and tests all stand on what is put together here."""
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from api.daily import Daily
 from api.driver import Driver, Surroundings
 from api.expiry import Expiry
 from api.graph_factory import Backing
+from api.language_model import opened_model
 from api.notices import Notices
 from api.protocol.cron_runs import Clockwork
 from api.results import Results
@@ -33,14 +35,18 @@ from db.runs import Begun
 from db.store import Store
 from db.tenant_checkpoints import TenantCheckpoints
 from db.threads import NewThread, Thread
+from db.together import Together
 from tools.bank import Bank
 from tools.letter_facts import DEMO_CREDITOR, DEMO_CREDITOR_EU
+from tools.model import Model
 from tools.rules import fraud_model as fraud_models
 from tools.rules.fraud_model import FraudModel
 from tools.screening import screening_index
 
 EDITS_AT_ONCE = 2
 """States written by hand at one time: each takes two connections."""
+GARBAGE = 50_000
+"""New objects until some are looked through: a run makes thousands, which nearly all go by themselves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +67,7 @@ class Engine:
     results: Results
     destinations: Destinations
     settlements: Settlements
+    model: Model | None
     new_threads: Grouped[NewThread, Thread | None]
 
 
@@ -76,6 +83,9 @@ async def open_engine(settings: Settings, database_url: str) -> AsyncIterator[En
         journal.on_events(feed.publish)
         bank = _bank(settings)
         stack.push_async_callback(bank.aclose)
+        language_model = opened_model(settings)
+        if language_model is not None:
+            stack.push_async_callback(language_model.client.aclose)
         saver = TenantCheckpoints(pool, journal)
         store = Store(pool)
         results = Results()
@@ -95,7 +105,20 @@ async def open_engine(settings: Settings, database_url: str) -> AsyncIterator[En
         screening, model, home = screening_index(settings.sanctions_list), fraud_model(settings), settings.tenant
         creditor = DEMO_CREDITOR_EU if settings.jurisdiction == "EU" else DEMO_CREDITOR
         around = Surroundings(
-            pool, journal, saver, queue, bank, creditor, served, results, deliverer, home, screening, model
+            pool,
+            journal,
+            saver,
+            queue,
+            bank,
+            creditor,
+            served,
+            results,
+            deliverer,
+            home,
+            screening,
+            model,
+            model=language_model,
+            grouped=Together(pool),
         )
         stack.callback(around.optimiser.close)
         driver = Driver(around)
@@ -115,8 +138,16 @@ async def open_engine(settings: Settings, database_url: str) -> AsyncIterator[En
             results=results,
             destinations=destinations,
             settlements=settlements,
+            model=language_model,
             new_threads=Grouped(create_each),
         )
+
+
+def collect_seldom() -> None:
+    """For a process that has all it needs: what is there for good is not looked through again and again."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(GARBAGE)
 
 
 def _worker(settings: Settings, around: Surroundings, driver: Driver, settlements: Settlements) -> Worker:

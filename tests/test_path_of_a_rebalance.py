@@ -168,21 +168,22 @@ def test_approved_orders_are_sold_then_bought_once_and_confirmed_to_the_client(
     assert client.get(f"/threads/{again}/letters").json() == []
 
 
+@pytest.mark.parametrize(("market", "status"), [("fill_reject", "rejected"), ("fill_short", "cancelled")])
 def test_market_that_fills_in_part_or_not_is_told_to_client_and_adviser(
-    countersign: Service, adviser: httpx.Client, maker: httpx.Client, bank: httpx.Client, accounts: Iterator[str]
+    adviser: httpx.Client, maker: httpx.Client, bank: httpx.Client, accounts: Iterator[str], market: str, status: str
 ) -> None:
     account = next(accounts)
     registered(maker, f"client-{account}")
     thread_id = rebalanced(maker, f"client-{account}")
-    bank.put("/misbehaviour", json={"route": "custody orders", "mode": "fill_reject", "times": 1}).raise_for_status()
+    bank.put("/misbehaviour", json={"route": "custody orders", "mode": market, "times": 1}).raise_for_status()
 
     answer(adviser, open_review(adviser, thread_id), {"verdict": "approve", "note": NOTE}).raise_for_status()
     review = awaited_review(adviser, thread_id, "rebalance_exceptions")
 
-    assert "rejected" in review["payload"]["differences"][0]
+    assert len(review["payload"]["differences"]) >= 1 and status in review["payload"]["differences"][0]
     answer(adviser, review, {"note": "bought next week"}).raise_for_status()
     state = ended(maker, thread_id, "partly_rebalanced")
-    assert state["confirmation"]["orders"][0]["status"] == "rejected"
+    assert state["confirmation"]["orders"][0]["status"] == status
     (letter,) = maker.get(f"/threads/{thread_id}/letters").json()
     assert "Not every order could be carried out in full" in " ".join(letter["body"].split())
 
@@ -281,8 +282,13 @@ def test_declared_profile_is_proposed_for_alone_and_one_that_is_over_says_what_t
     maker.post("/clients", json=body).raise_for_status()
     state = ended(maker, rebalanced(maker, declared), "profile_needed")
     assert "client_profile" in state["refused_for"]["text"]
-    stranger = countersign.client("client")
-    ended(stranger, rebalanced(stranger, declared), "unknown_client")
+    stranger, agent = countersign.client("client"), countersign.client("agent")
+    for nobody in (stranger, agent):
+        ended(nobody, rebalanced(nobody, declared), "unknown_client")
+    task = {"task_id": str(uuid4()), "client_id": declared, "agent_name": declared, "payload": {"objective": "review"}}
+    maker.post("/tasks", json=task).raise_for_status()
+    agent.post("/tasks/claim", json={"agent_name": declared}).raise_for_status()
+    ended(agent, rebalanced(agent, declared), "profile_needed")
 
 
 @pytest.mark.parametrize(

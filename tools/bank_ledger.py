@@ -37,6 +37,8 @@ class BookedTransfer:
     creditor_iban: str | None
     amount_minor: Minor
     currency: Currency
+    creditor_routing_number: str | None = None
+    creditor_account_number: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

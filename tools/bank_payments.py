@@ -9,6 +9,7 @@ from pydantic import AwareDatetime, Field, TypeAdapter
 from db.errors import BankRefused, NeedsReconcile
 from tools.bank import Bank, accepted, named, read
 from tools.bank_records import Currency, Minor
+from tools.rules.account_numbers import us_account
 from tools.rules.money import from_minor
 
 TransferStatus = Literal["submitted", "settled", "rejected", "returned"]
@@ -42,11 +43,13 @@ class Transfer:
     reference: str
     reason: str | None
     created_at: AwareDatetime
+    creditor_routing_number: str | None = None
+    creditor_account_number: str | None = None
 
     @property
     def is_here(self) -> bool:
         """Between accounts of this bank: settled at once and for good."""
-        return self.creditor_iban is None
+        return self.creditor_iban is None and self.creditor_routing_number is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,15 @@ class SavedPayee:
     iban: str | None
     confirmation: str
     created_at: AwareDatetime
+    routing_number: str | None = None
+    account_number: str | None = None
+
+    def names(self) -> set[str]:
+        """Every text that may stand for its account; see `Order.payee`."""
+        known = {self.account, self.iban}
+        if self.routing_number is not None and self.account_number is not None:
+            known.add(us_account(self.routing_number, self.account_number))
+        return {name for name in known if name is not None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +85,10 @@ class _Payees:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What is to be paid, exactly: the one value that holds, captures and approvals are made from."""
+    """What is to be paid, exactly: the one value that holds, captures and approvals are made from.
+
+    `creditor_account_number` is that of a US account, at the bank with `creditor_routing_number`.
+    """
 
     source_account: str
     destination_account: str | None
@@ -82,9 +97,20 @@ class Order:
     amount_minor: int
     currency: str
     reference: str
+    creditor_routing_number: str | None = None
+    creditor_account_number: str | None = None
+
+    @property
+    def payee(self) -> str:
+        """The account that is paid, as one text."""
+        if self.creditor_routing_number is not None:
+            return us_account(self.creditor_routing_number, self.creditor_account_number or "")
+        return self.destination_account or self.creditor_iban or ""
 
     @property
     def creditor(self) -> dict[str, Any]:
+        if self.creditor_routing_number is not None:
+            return {"routing_number": self.creditor_routing_number, "account_number": self.creditor_account_number}
         key = "account" if self.destination_account else "iban"
         return {key: self.destination_account or self.creditor_iban}
 
@@ -101,6 +127,8 @@ class Order:
         told = {
             "destination_account": self.destination_account,
             "creditor_iban": self.creditor_iban,
+            "creditor_routing_number": self.creditor_routing_number,
+            "creditor_account_number": self.creditor_account_number,
             "creditor_name": self.creditor_name,
             "amount": str(from_minor(self.amount_minor, self.currency)),
             "reference": self.reference,
@@ -157,6 +185,9 @@ async def transfer_of(bank: Bank, transfer_id: str, order: Order) -> Transfer:
     said = (made.source_account, made.amount_minor, made.currency)
     if order.destination_account is not None:
         same_creditor = made.destination_account == order.destination_account
+    elif order.creditor_routing_number is not None:
+        paid = (made.creditor_routing_number, made.creditor_account_number)
+        same_creditor = paid == (order.creditor_routing_number, order.creditor_account_number)
     else:
         same_creditor = made.creditor_iban in (None, order.creditor_iban)
     if asked != said or not same_creditor:

@@ -93,7 +93,8 @@ def stated(answer: Words) -> Terms:
     amount = next((answer[name] for name in ("paid_out_minor", "amount_minor") if name in answer), None)
     source = answer.get("source_account", answer.get("account_id"))
     destination = answer.get("destination_account", answer.get("disburse_to_account"))
-    return Terms(amount, answer.get("currency"), source, destination, answer.get("creditor_iban"))
+    terms = Terms(amount, answer.get("currency"), source, destination, answer.get("creditor_iban"))
+    return replace(terms, **{name: answer.get(name) for name in _US_ACCOUNT})
 
 
 async def _came_back(bank: Bank, transfer: BookedTransfer | None, known_by: datetime) -> str | None:
@@ -119,7 +120,7 @@ async def _loan(bank: Bank, answer: Words) -> Record:
 
 def _asked_of_transfer(request: Words, currency: str | None) -> Terms:
     iban = request.get("creditor_iban")
-    return Terms(
+    terms = Terms(
         _minor(request.get("amount"), request.get("currency") or currency),
         request.get("currency"),
         request.get("source_account"),
@@ -127,6 +128,7 @@ def _asked_of_transfer(request: Words, currency: str | None) -> Terms:
         iban.replace(" ", "").upper() if isinstance(iban, str) else None,
         request.get("hold_id"),
     )
+    return replace(terms, **{name: request.get(name) for name in _US_ACCOUNT})
 
 
 async def _transfer(bank: Bank, answer: Words) -> Record:
@@ -135,6 +137,7 @@ async def _transfer(bank: Bank, answer: Words) -> Record:
 
 def _of_transfer(made: BookedTransfer) -> Record:
     terms = Terms(made.amount_minor, made.currency, made.source_account, made.destination_account, made.creditor_iban)
+    terms = replace(terms, **{name: getattr(made, name) for name in _US_ACCOUNT})
     return Record(made.status, terms, made, made.source_account, -made.amount_minor)
 
 
@@ -199,6 +202,7 @@ def _minor(amount: Any, currency: str | None) -> int | None:
         return None
 
 
+_US_ACCOUNT = ("creditor_routing_number", "creditor_account_number")
 _HOLD_ID = frozenset({"hold_id"})
 COMPARED: dict[str, Comparing] = {
     "loan_disbursement": Comparing(_asked_of_loan, _loan),

@@ -111,7 +111,7 @@ def _movement(entry: Entry, payee: str, lenders: set[str]) -> Movement:
     sender = entry.counterparty
     if sender in lenders:
         sender = None
-    elif payee == entry.counterparty_iban:
+    elif payee == entry.counterparty_number:
         sender = payee
     return Movement(entry.at, entry.amount_minor, sender, entry.transfer_id)
 

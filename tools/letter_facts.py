@@ -15,8 +15,9 @@ from tools.contract_letter_facts import (
     ContractLetterKind,
     LapsedOffer,
 )
+from tools.intake_letter_facts import INTAKE_FACTS, IntakeLetterFacts, IntakeLetterKind
 from tools.portfolio_letter_facts import PortfolioReviewFacts
-from tools.profile_letter_facts import ProfileSummaryFacts
+from tools.profile_letter_facts import ProfileExpiryFacts, ProfileLetterFacts, ProfileSummaryFacts
 from tools.rebalance_letter_facts import RebalanceFacts
 from tools.rules.amortisation import MAX_TERM_MONTHS, Instalment
 from tools.rules.jurisdictions import Jurisdiction
@@ -42,9 +43,11 @@ LetterKind = (
         "transfer_return",
         "profile_summary",
         "rebalance_confirmation",
+        "profile_expiry",
         "portfolio_review",
     ]
     | ContractLetterKind
+    | IntakeLetterKind
     | ServicingLetterKind
 )
 
@@ -109,7 +112,7 @@ class CreditScore:
 @dataclass(frozen=True, slots=True)
 class OfferFacts:
     """`how_to_accept` is a sentence or two; the offer stands to the end of `expires_on`. `schedule` is that of a payout
-    on the letter's day."""
+    on the letter's day. `explanation`, here and below, is a paragraph over the letter's own facts."""
 
     kind: ClassVar[LetterKind] = "offer"
 
@@ -120,6 +123,7 @@ class OfferFacts:
     expires_on: str
     how_to_accept: str
     schedule: tuple[Instalment, ...] = ()
+    explanation: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +159,7 @@ class AdverseActionFacts:
     bureau: CreditBureau | None
     score: CreditScore | None
     counter_offer: LapsedOffer | None = None
+    explanation: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,15 +178,16 @@ class DisbursementFacts:
 
 
 LoanLetterFacts = OfferFacts | CounterOfferFacts | AdverseActionFacts | DisbursementFacts | ContractLetterFacts
-WealthLetterFacts = ProfileSummaryFacts | RebalanceFacts | PortfolioReviewFacts
-LetterFacts = LoanLetterFacts | ServicingLetterFacts | TransferLetterFacts | WealthLetterFacts
+WealthLetterFacts = ProfileLetterFacts | RebalanceFacts | PortfolioReviewFacts
+LetterFacts = LoanLetterFacts | IntakeLetterFacts | ServicingLetterFacts | TransferLetterFacts | WealthLetterFacts
 
 _FACTS: tuple[type[LetterFacts], ...] = (
     *(OfferFacts, CounterOfferFacts, AdverseActionFacts, DisbursementFacts),
     *CONTRACT_FACTS,
+    *INTAKE_FACTS,
     *(TransferReceiptFacts, TransferRefusalFacts, TransferReturnFacts),
     *SERVICING_FACTS,
-    *(ProfileSummaryFacts, RebalanceFacts, PortfolioReviewFacts),
+    *(ProfileSummaryFacts, ProfileExpiryFacts, RebalanceFacts, PortfolioReviewFacts),
 )
 
 # Seen as nothing though neither control nor format characters: fillers, joiners, variation selectors, tags.

@@ -8,9 +8,17 @@ Directive (EU) 2023/2225.
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from tools import contract_letters, portfolio_letters, profile_letters, rebalance_letters, transfer_letters
+from tools import (
+    contract_letters,
+    intake_letters,
+    portfolio_letters,
+    profile_letters,
+    rebalance_letters,
+    transfer_letters,
+)
 from tools.contract_letter_facts import CancellationFacts, ContractFacts, WithdrawalFacts
 from tools.contract_letters import spell_lapse
+from tools.intake_letter_facts import ClosedIncompleteFacts, IncompletenessFacts
 from tools.letter_facts import (
     DEMO_CREDITOR,
     AdverseActionFacts,
@@ -20,6 +28,7 @@ from tools.letter_facts import (
     LetterFacts,
     LetterKind,
     OfferFacts,
+    WealthLetterFacts,
     check_facts,
 )
 from tools.letter_notices import write_rights
@@ -37,10 +46,16 @@ from tools.letter_parts import (
 from tools.letter_terms import schedule_table, spell_payments, write_terms
 from tools.letter_words import pluralise, spell_amount, spell_day, spell_loan, spell_rate
 from tools.portfolio_letter_facts import PortfolioReviewFacts
-from tools.profile_letter_facts import ProfileSummaryFacts
+from tools.profile_letter_facts import ProfileExpiryFacts, ProfileSummaryFacts
 from tools.rebalance_letter_facts import RebalanceFacts
+from tools.servicing_letter_facts import ServicingLetterFacts
 from tools.servicing_letters import composed as composed_for_borrower
-from tools.transfer_letter_facts import TransferReceiptFacts, TransferRefusalFacts, TransferReturnFacts
+from tools.transfer_letter_facts import (
+    TransferLetterFacts,
+    TransferReceiptFacts,
+    TransferRefusalFacts,
+    TransferReturnFacts,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +104,19 @@ def _composed(facts: LetterFacts, creditor: Creditor) -> tuple[str, tuple[Part, 
             return "Your loan has been paid out", tuple(_disbursement(facts))
         case ContractFacts() | CancellationFacts() | WithdrawalFacts():
             return contract_letters.composed(facts)
+        case IncompletenessFacts() | ClosedIncompleteFacts():
+            return intake_letters.composed(facts)
+        case _:
+            return _composed_by_family(facts)
+
+
+def _composed_by_family(
+    facts: ServicingLetterFacts | TransferLetterFacts | WealthLetterFacts,
+) -> tuple[str, tuple[Part, ...]]:
+    match facts:
         case TransferReceiptFacts() | TransferRefusalFacts() | TransferReturnFacts():
             return transfer_letters.compose(facts)
-        case ProfileSummaryFacts():
+        case ProfileSummaryFacts() | ProfileExpiryFacts():
             return profile_letters.compose(facts)
         case RebalanceFacts():
             return rebalance_letters.compose(facts)
@@ -109,6 +134,7 @@ def _offer(facts: OfferFacts, creditor: Creditor) -> Iterator[Part]:
         " approved it and offer you a loan on the terms below."
     )
     yield from write_terms(facts.terms, asked, facts.first_due_on, creditor.jurisdiction)
+    yield from _explanation(facts.explanation)
     yield Heading("How to accept")
     yield Paragraph(
         f"{facts.how_to_accept} The offer is open until the end of {spell_day(facts.expires_on)} (UTC). If we"
@@ -131,6 +157,7 @@ def _counter_offer(facts: CounterOfferFacts, creditor: Creditor) -> Iterator[Par
     yield Points(facts.reasons)
     yield Paragraph("We can, however, offer you credit on the following terms:")
     yield from write_terms(offer.terms, asked, offer.first_due_on, creditor.jurisdiction)
+    yield from _explanation(offer.explanation)
     yield Heading("How to accept")
     yield Paragraph(
         f"If this offer is acceptable to you, please notify us by the end of {spell_day(offer.expires_on)}"
@@ -168,6 +195,7 @@ def _adverse_action(facts: AdverseActionFacts, creditor: Creditor) -> Iterator[P
     )
     yield Heading(f"Principal {pluralise(len(facts.reasons), 'reason')} for our decision")
     yield Points(facts.reasons)
+    yield from _explanation(facts.explanation)
     yield from write_rights(facts.bureau, facts.score, creditor)
 
 
@@ -201,6 +229,12 @@ def _disbursement(facts: DisbursementFacts) -> Iterator[Part]:
         "The payment schedule at the end of the PDF of this letter lists every payment with its interest and principal."
     )
     yield schedule_table(facts.schedule, currency, f"loan account {facts.loan_account_id}")
+
+
+def _explanation(text: str | None) -> Iterator[Part]:
+    if text is not None:
+        yield Heading("In other words")
+        yield Paragraph(text)
 
 
 def _payments(facts: OfferFacts) -> Iterator[Part]:

@@ -160,7 +160,7 @@ def _destination_faults(order: Order, destination: Account | None) -> list[Reaso
 async def _saved_payee(context: Context, payer: Customer, order: Order) -> SavedPayee | None:
     """The customer's own payee with this account; the one saved first, if there are several."""
     for saved in await bank_payments.saved_payees(context.bank, payer.customer_id):
-        if (order.destination_account or order.creditor_iban) in (saved.account, saved.iban):
+        if order.payee in saved.names():
             return saved
     return None
 

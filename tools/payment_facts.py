@@ -20,7 +20,10 @@ from tools.rules.plain import from_plain, to_plain
 from tools.rules.transfer_policy import Payee, Reason, TransferFacts
 
 State = Mapping[str, Any]
-_ORDER = ("source_account", "destination_account", "creditor_iban", "creditor_name")
+_ORDER = (
+    *("source_account", "destination_account", "creditor_iban", "creditor_routing_number", "creditor_account_number"),
+    "creditor_name",
+)
 
 
 async def payment_is_possible(request: PaymentRequest, bank: Bank) -> None:
@@ -65,16 +68,18 @@ async def receive(context: Context, request: Mapping[str, Any]) -> dict[str, Any
 
 
 def order_of(state: State) -> Order:
-    fields = Order.__dataclass_fields__
-    return Order(**{name: state["transfer"][name] for name in fields})
+    transfer = state["transfer"]
+    return Order(**{name: transfer[name] for name in Order.__dataclass_fields__ if name in transfer})
 
 
 def payload_of(order: Order, payee_name: str | None) -> dict[str, Any]:
     """Exactly what a person approves, and what the executor compares with what it is about to do."""
+    routing_number = order.creditor_routing_number
     return {
         "source_account": order.source_account,
         "payee_name": payee_name,
-        "payee_account": order.destination_account or order.creditor_iban,
+        **({} if routing_number is None else {"payee_routing_number": routing_number}),
+        "payee_account": order.creditor_account_number or order.destination_account or order.creditor_iban,
         "amount_minor": order.amount_minor,
         "amount": format_minor(order.amount_minor, order.currency),
         "currency": order.currency,
@@ -89,7 +94,7 @@ def judged_payment(state: State) -> Payment:
         payment_id=transfer["reference_id"],
         at=datetime.fromisoformat(transfer["received_at"]),
         account=order.source_account,
-        payee=order.destination_account or order.creditor_iban or "",
+        payee=order.payee,
         payee_name=state["identity"]["payee"]["stated_name"],
         amount_minor=order.amount_minor,
         currency=order.currency,

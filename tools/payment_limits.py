@@ -92,7 +92,10 @@ async def paid_to(context: Context, order: Order, cooling_off: timedelta) -> tup
             FROM transfers
             WHERE tenant_id = %(tenant_id)s AND source_account = %(source_account)s AND currency = %(currency)s
               AND destination_account IS NOT DISTINCT FROM %(destination_account)s
-              AND creditor_iban IS NOT DISTINCT FROM %(creditor_iban)s AND thread_id <> %(thread_id)s
+              AND creditor_iban IS NOT DISTINCT FROM %(creditor_iban)s
+              AND creditor_routing_number IS NOT DISTINCT FROM %(creditor_routing_number)s
+              AND creditor_account_number IS NOT DISTINCT FROM %(creditor_account_number)s
+              AND thread_id <> %(thread_id)s
             """,
             asdict(order)
             | {

@@ -61,11 +61,13 @@ class TransferCase:
     thread_status: str
     outcome: str | None
     waits_for: str | None
+    creditor_routing_number: str | None
+    creditor_account_number: str | None
 
 
 _CASE = """SELECT tenant_id, thread_id, task_id, agent_name, request_sha256, source_account, destination_account,
     creditor_iban, creditor_name, amount_minor, currency, reference, status, transfer_id, reasons, created_at,
-    started_by, thread_status, outcome, waits_for
+    started_by, thread_status, outcome, waits_for, creditor_routing_number, creditor_account_number
     FROM transfer_cases WHERE tenant_id = %(tenant_id)s"""
 
 
@@ -73,11 +75,11 @@ async def store(conn: AsyncConnection[Any], tenant_id: str, new: NewTransfer) ->
     await conn.execute(
         """
         INSERT INTO transfers (thread_id, tenant_id, task_id, agent_name, request_sha256, source_account,
-                               destination_account, creditor_iban, creditor_name, amount_minor, currency, reference,
-                               request)
+                               destination_account, creditor_iban, creditor_routing_number, creditor_account_number,
+                               creditor_name, amount_minor, currency, reference, request)
         VALUES (%(thread_id)s, %(tenant_id)s, %(task_id)s, %(agent_name)s, %(request_sha256)s, %(source_account)s,
-                %(destination_account)s, %(creditor_iban)s, %(creditor_name)s, %(amount_minor)s, %(currency)s,
-                %(reference)s, %(request)s)
+                %(destination_account)s, %(creditor_iban)s, %(creditor_routing_number)s, %(creditor_account_number)s,
+                %(creditor_name)s, %(amount_minor)s, %(currency)s, %(reference)s, %(request)s)
         ON CONFLICT (thread_id) DO NOTHING
         """,
         asdict(new.order)

@@ -25,8 +25,8 @@ TO_DO = {
 
 
 async def client_of(context: Context, client_id: str) -> Client | None:
-    """The client, if whoever started the case is them, registered them, is staff who advise, or is an agent that was
-    handed a task about them."""
+    """The client, if whoever started the case is them, registered them, is staff who advise, or is an agent that has
+    claimed a task about them."""
     found = await clients.to_be_profiled(context, client_id)
     if found is not None:
         return found
@@ -38,7 +38,7 @@ async def client_of(context: Context, client_id: str) -> Client | None:
             JOIN threads t ON t.tenant_id = c.tenant_id AND t.thread_id = %(thread_id)s
             WHERE c.tenant_id = %(tenant_id)s AND c.client_id = %(client_id)s AND EXISTS (
                 SELECT 1 FROM client_tasks k WHERE k.tenant_id = c.tenant_id AND k.client_id = c.client_id
-                  AND t.started_by IN (k.created_by, k.claimed_by))
+                  AND k.claimed_by = t.started_by)
             ORDER BY p.version DESC LIMIT 1
             """,
             {"tenant_id": context.tenant_id, "client_id": client_id, "thread_id": context.thread_id},

@@ -62,8 +62,19 @@ async def approvals(context: Context) -> list[Approval]:
 
 
 async def take_accounts(context: Context, account_ids: Sequence[str]) -> bool:
-    """Keeps the accounts for this case; False, and none, if another case trades in one of them."""
+    """Keeps the accounts for this case; False, and none, if another case trades in one of them.
+
+    One that is over trades no more, however it ended.
+    """
     async with transaction(context.pool) as conn:
+        await conn.execute(
+            """
+            DELETE FROM rebalanced_accounts a USING threads t
+            WHERE a.tenant_id = %(tenant_id)s AND t.tenant_id = a.tenant_id AND t.thread_id = a.thread_id
+              AND t.outcome IS NOT NULL
+            """,
+            {"tenant_id": context.tenant_id},
+        )
         await conn.execute(
             """
             INSERT INTO rebalanced_accounts (tenant_id, custody_account_id, thread_id)

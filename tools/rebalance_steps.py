@@ -63,7 +63,7 @@ async def read_holdings(context: Context, state: State, round_: int) -> dict[str
 
 
 async def propose(context: Context, state: State) -> dict[str, Any]:
-    """Either `proposal` with its findings, or `conflict`. Raises HoldingsUnusable, Unsolved."""
+    """Either `proposal` with its findings but those that pass, or `conflict`. Raises HoldingsUnusable, Unsolved."""
     found = await holding_snapshots.stored(context, state["round"])
     wanted = wanted_of(state, found)
     names, on = instruments_of(found), datetime.fromisoformat(found["as_of"]).date()
@@ -86,7 +86,8 @@ async def propose(context: Context, state: State) -> dict[str, Any]:
         "relaxed": state.get("relaxed", []),
     }
     await rebalance_records.store_proposal(context, state["round"], wanted.document.version, kept)
-    return {"proposal": proposed, "findings": findings, "worst": worst}
+    told = [one for one in findings if one["verdict"] != "pass"]
+    return {"proposal": proposed | {"checked": len(findings)}, "findings": told, "worst": worst}
 
 
 async def voided_by(context: Context, state: State) -> str | None:

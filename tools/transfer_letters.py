@@ -69,6 +69,8 @@ def compose(facts: TransferLetterFacts) -> tuple[str, tuple[Part, ...]]:
 def _ordered(state: State) -> TransferOrdered:
     transfer, payer = state["transfer"], state["identity"]["payer"]
     payee_account = transfer["destination_account"] or transfer["creditor_iban"]
+    if payee_account is None:
+        payee_account = f"{transfer['creditor_account_number']}, ABA {transfer['creditor_routing_number']}"
     return TransferOrdered(
         reference=transfer["reference_id"],
         name=payer["name"],

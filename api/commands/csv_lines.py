@@ -20,8 +20,9 @@ class CsvLines:
     lines: tuple[tuple[int, list[str]], ...]
 
 
-def read(path: Path, known: Mapping[str, bool], what: str) -> CsvLines:
-    """`known` columns, and whether each must be there; `what` a line below the header is. Raises InvalidInput."""
+def read(path: Path, known: Mapping[str, bool], what: str, *, among_others: bool = False) -> CsvLines:
+    """`known` columns, and whether each must be there; `what` a line below the header is. Raises InvalidInput, also
+    for other columns unless they are `among_others`."""
     try:
         content = path.read_bytes()
     except OSError as exc:
@@ -34,7 +35,7 @@ def read(path: Path, known: Mapping[str, bool], what: str) -> CsvLines:
     if not lines:
         raise InvalidInput(str(path), "is empty")
     names = lines[0][1]
-    _check_header(path, names, known)
+    _check_header(path, names, {**dict.fromkeys(names, False), **known} if among_others else known)
     if len(lines) == 1:
         raise InvalidInput(str(path), f"has a header and no {what} below it")
     return CsvLines(hashlib.sha256(content).hexdigest(), tuple(names), tuple(lines[1:]))
@@ -81,7 +82,7 @@ def _check_header(path: Path, names: Sequence[str], known: Mapping[str, bool]) -
     unknown = [name or "(without a name)" for name in names if name not in known]
     if unknown:
         raise InvalidInput(str(path), f"unknown columns: {', '.join(unknown)}; known are {', '.join(known)}")
-    twice = sorted({name for name in names if names.count(name) > 1})
+    twice = sorted({name for name in names if name and names.count(name) > 1})
     if twice:
         raise InvalidInput(str(path), f"columns given twice: {', '.join(twice)}")
     missing = [name for name, required in known.items() if required and name not in names]

@@ -66,6 +66,8 @@ def _of_transfer(actor: Actor, case: TransferCase) -> AgentTask:
         "source_account": case.source_account,
         "destination_account": case.destination_account,
         "creditor_iban": case.creditor_iban,
+        "creditor_routing_number": case.creditor_routing_number,
+        "creditor_account_number": case.creditor_account_number,
         "creditor_name": case.creditor_name,
         "amount": str(from_minor(case.amount_minor, case.currency)),
         "currency": case.currency,

@@ -136,7 +136,7 @@ def _opening(routes: APIRouter) -> None:
             payment_id=booked.transfer_id,
             at=booked.created_at,
             account=booked.source_account,
-            payee=booked.destination_account or booked.creditor_iban or "",
+            payee=booked.payee,
             payee_name=booked.creditor_name,
             amount_minor=booked.amount_minor,
             currency=booked.currency,

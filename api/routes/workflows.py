@@ -11,8 +11,9 @@ from pydantic import BaseModel
 
 from api import idempotent, streaming
 from api.auth import Caller, TheEngine, require
+from api.bootstrap import Engine
 from api.errors import responses
-from api.idempotent import Answer, RequiredKey, Wish
+from api.idempotent import Answer, Granted, RequiredKey, Wish
 from api.strict import StrictRoute
 from db import audit, runs, threads
 from db.actor import Actor
@@ -48,13 +49,13 @@ def router() -> APIRouter:
     async def list_workflows(actor: Caller) -> list[WorkflowSummary]:
         """The workflows served here and where each is started."""
         return [
-            WorkflowSummary(name=w.name, family=w.family, summary=w.summary, version=w.version, start=_path(w))
+            WorkflowSummary(name=w.name, family=w.family, summary=w.summary, version=w.version, start=path_of(w))
             for w in WORKFLOWS
         ]
 
     for workflow in WORKFLOWS:
         routes.add_api_route(
-            _path(workflow),
+            path_of(workflow),
             _starter(workflow),
             methods=["POST"],
             status_code=202,
@@ -65,6 +66,24 @@ def router() -> APIRouter:
             | {200: {"description": "The case's events, if asked for", "content": streaming.CONTENT}},
         )
     return routes
+
+
+async def accept(engine: Engine, workflow: Workflow, actor: Actor, body: BaseModel, key: str) -> Granted:
+    """The case that the actor's key stands for: a new one, or the one it started before."""
+    wanted = body.model_dump(mode="json")
+    wish = Wish(actor, key, path_of(workflow), wanted)
+
+    async def act(conn: AsyncConnection[Any]) -> Answer:
+        started = await start(conn, workflow, actor, wanted, claim)
+        return 202, started.model_dump(mode="json")
+
+    granted = await idempotent.granted_before(engine.pool, wish)
+    if granted is None:
+        if workflow.check is not None:
+            await workflow.check(body, engine.bank)
+        with engine.queue.claim() as claim:
+            granted = await idempotent.grant(engine.pool, wish, act)
+    return granted
 
 
 async def start(
@@ -87,7 +106,7 @@ async def open_thread(conn: AsyncConnection[Any], workflow: Workflow, actor: Act
     return thread_id
 
 
-def _path(workflow: Workflow) -> str:
+def path_of(workflow: Workflow) -> str:
     return f"/workflows/{workflow.name}/threads"
 
 
@@ -96,19 +115,7 @@ def _starter(workflow: Workflow) -> Callable[..., Any]:
         body: Any, request: Request, actor: Caller, engine: TheEngine, idempotency_key: RequiredKey
     ) -> Response:
         require(actor, *workflow.may_start)
-        wanted = body.model_dump(mode="json")
-        wish = Wish(actor, idempotency_key, request.url.path, wanted)
-
-        async def act(conn: AsyncConnection[Any]) -> Answer:
-            started = await start(conn, workflow, actor, wanted, claim)
-            return 202, started.model_dump(mode="json")
-
-        granted = await idempotent.granted_before(engine.pool, wish)
-        if granted is None:
-            if workflow.check is not None:
-                await workflow.check(body, engine.bank)
-            with engine.queue.claim() as claim:
-                granted = await idempotent.grant(engine.pool, wish, act)
+        granted = await accept(engine, workflow, actor, body, idempotency_key)
         location = f"/threads/{granted.body['thread_id']}"
         if "text/event-stream" in request.headers.get("accept", ""):
             events = streaming.of_thread(engine, actor, UUID(granted.body["thread_id"]))

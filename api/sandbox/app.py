@@ -15,6 +15,7 @@ from api.sandbox import (
     custody_cash,
     custody_market,
     custody_orders,
+    custody_positions,
     holds,
     ledger,
     loan_actions,
@@ -56,6 +57,7 @@ _CONTRACT = (
     webhooks.router,
     custody_market.router,
     custody_accounts.router,
+    custody_positions.router,
     custody_orders.router,
     custody_cash.router,
 )

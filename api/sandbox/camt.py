@@ -162,4 +162,5 @@ def _parties(entry: dict[str, Any], statement: dict[str, Any]) -> list[Node]:
 
 def _party(role: str, party: dict[str, Any]) -> list[Node]:
     named: list[Node] = [] if party["name"] is None else [(role, [("Pty", [("Nm", party["name"])])])]
-    return [*named, (f"{role}Acct", [_account_id(party["account"], party["iban"])])]
+    account_id = party.get("account_number") or party["account"]
+    return [*named, (f"{role}Acct", [_account_id(account_id, party["iban"])])]

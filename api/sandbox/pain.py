@@ -39,7 +39,7 @@ async def pain_001(transfer_id: str, request: Request) -> Response:
     if row is None:
         raise unknown("transfer", transfer_id)
     if row["payer_iban"] is None or row["payee_iban"] is None:
-        raise Refused(409, "no_iban", f"an account of {transfer_id} has no IBAN")
+        raise Refused(409, "no_iban", f"an account of {transfer_id} has no IBAN, which SEPA's form of the order needs")
     return Response(_written(row), media_type="application/xml")
 
 

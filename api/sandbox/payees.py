@@ -16,27 +16,37 @@ from api.sandbox.party_names import likeness
 from api.sandbox.problems import Refused, unknown
 from api.sandbox.records import customer, fetch_one
 from api.sandbox.teller import TellerRoute
-from api.sandbox.transfers import Iban, PartyName
+from api.sandbox.transfers import AccountNumber, Iban, PartyName, RoutingNumber, together
 
 Confirmation = Literal["match", "close_match", "no_match", "unavailable"]
 
-_COLUMNS = "payee_id, customer_id, name, account, iban, confirmation, created_at"
+_COLUMNS = "payee_id, customer_id, name, account, iban, routing_number, account_number, confirmation, created_at"
 
 
 class Claim(BaseModel):
-    """That the account, or whatever account has the IBAN, belongs to somebody of this name."""
+    """That the account, or whatever account has the IBAN or the US bank's number, belongs to somebody of this name."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     account: RecordId | None = None
+    routing_number: RoutingNumber | None = None
+    account_number: Annotated[AccountNumber | None, Field(validate_default=True)] = None
     iban: Annotated[Iban | None, Field(validate_default=True)] = None
     name: PartyName
+
+    @field_validator("account_number")
+    @classmethod
+    def _with_its_bank(cls, account_number: str | None, info: ValidationInfo) -> str | None:
+        if "routing_number" in info.data:
+            together(info.data["routing_number"], account_number, "routing_number")
+        return account_number
 
     @field_validator("iban")
     @classmethod
     def _one_account(cls, iban: str | None, info: ValidationInfo) -> str | None:
-        if "account" in info.data and (info.data["account"] is None) == (iban is None):
-            raise ValueError("give either account or iban")
+        ways = [info.data.get(name, "faulty") for name in ("account", "routing_number")]
+        if "faulty" not in ways and sum(way is not None for way in (*ways, iban)) != 1:
+            raise ValueError("give one of account, iban and routing_number")
         return iban
 
 
@@ -92,26 +102,28 @@ async def _found(conn: Connection, claim: Claim) -> dict[str, Any] | None:
     """The account here or at another bank."""
     cur = await conn.execute(
         """
-        SELECT account_id, iban, full_name AS holder, true AS confirms FROM accounts JOIN customers USING (customer_id)
+        SELECT account_id, iban, NULL AS routing_number, NULL AS account_number, full_name AS holder, true AS confirms
+        FROM accounts JOIN customers USING (customer_id)
         WHERE (account_id = %(account)s OR iban = %(iban)s) AND kind NOT IN ('loan', 'custody') AND state <> 'closed'
         UNION ALL
-        SELECT account_id, iban, holder, confirms FROM external_accounts
+        SELECT account_id, iban, routing_number, account_number, holder, confirms FROM external_accounts
         WHERE account_id = %(account)s OR iban = %(iban)s
+           OR (routing_number, account_number) = (%(routing_number)s, %(account_number)s)
         """,
-        {"account": claim.account, "iban": claim.iban},
+        claim.model_dump(include={"account", "iban", "routing_number", "account_number"}),
     )
     return await cur.fetchone()
 
 
 def _confirmed(claim: Claim, found: dict[str, Any] | None) -> dict[str, Any]:
-    """An unknown account id is nobody's; of an IBAN that the bank does not know it cannot tell."""
+    """An unknown account id is nobody's; of a number that the bank does not know it cannot tell."""
     confirmation: Confirmation
     if found is None:
-        confirmation = "no_match" if claim.iban is None else "unavailable"
+        confirmation = "unavailable" if claim.account is None else "no_match"
     else:
         confirmation = likeness(claim.name, found["holder"]) if found["confirms"] else "unavailable"
     name = found["holder"] if found is not None and confirmation == "close_match" else None
-    return {"confirmation": confirmation, "name": name, "account": claim.account, "iban": claim.iban}
+    return {"confirmation": confirmation, "name": name} | claim.model_dump(exclude={"name"})
 
 
 async def _add(conn: Connection, customer_id: str, claim: Claim, key: str) -> dict[str, Any]:
@@ -119,13 +131,15 @@ async def _add(conn: Connection, customer_id: str, claim: Claim, key: str) -> di
     if "\x00" in customer_id or await fetch_one(conn, sql, customer_id) is None:
         raise unknown("customer", customer_id)
     found = await _found(conn, claim)
-    if found is None and claim.iban is None:
+    if found is None and claim.account is not None:
         raise Refused(422, "unknown_account", f"no account {claim.account}", "account")
     confirmed = _confirmed(claim, found)
     cur = await conn.execute(
         f"""
-        INSERT INTO payees (payee_id, idempotency_key, customer_id, name, account, iban, confirmation)
-        VALUES (%(payee_id)s, %(key)s, %(customer_id)s, %(name)s, %(account)s, %(iban)s, %(confirmation)s)
+        INSERT INTO payees (payee_id, idempotency_key, customer_id, name, account, iban, routing_number,
+                            account_number, confirmation)
+        VALUES (%(payee_id)s, %(key)s, %(customer_id)s, %(name)s, %(account)s, %(iban)s, %(routing_number)s,
+                %(account_number)s, %(confirmation)s)
         RETURNING {_COLUMNS}
         """.encode(),
         {
@@ -135,6 +149,8 @@ async def _add(conn: Connection, customer_id: str, claim: Claim, key: str) -> di
             "name": claim.name,
             "account": claim.account if found is None else found["account_id"],
             "iban": claim.iban if found is None else found["iban"],
+            "routing_number": claim.routing_number if found is None else found["routing_number"],
+            "account_number": claim.account_number if found is None else found["account_number"],
             "confirmation": confirmed["confirmation"],
         },
     )

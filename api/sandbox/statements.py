@@ -92,6 +92,8 @@ async def _entries(conn: Connection, asked: dict[str, Any]) -> list[dict[str, An
                transactions.reference, transfer.transfer_id, step.status AS transfer_status, step.reason,
                coalesce(other.account_id, transfer.external_account) AS other_account,
                coalesce(other.iban, transfer.creditor_iban) AS other_iban,
+               transfer.creditor_routing_number AS other_routing_number,
+               transfer.creditor_account_number AS other_account_number,
                coalesce(customers.full_name, transfer.creditor_name) AS other_name
         FROM postings JOIN transactions USING (transaction_id)
         LEFT JOIN transfer_steps AS step USING (transaction_id)
@@ -111,6 +113,8 @@ async def _entries(conn: Connection, asked: dict[str, Any]) -> list[dict[str, An
 def _entry(row: dict[str, Any]) -> dict[str, Any]:
     """Value is given on the day of booking."""
     other = {"account": row["other_account"], "iban": row["other_iban"], "name": row["other_name"]}
+    if row["other_routing_number"] is not None:
+        other |= {name: row[f"other_{name}"] for name in ("routing_number", "account_number")}
     return {
         "entry_id": row["posting_id"],
         "booking_date": row["booked_on"],

@@ -12,15 +12,19 @@ from api.sandbox.money import in_major
 
 COLUMNS = """
     transfer_id, status, source_account, coalesce(destination_account, external_account) AS destination_account,
-    creditor_name, creditor_iban, amount_minor, currency, reference, reason, created_at
+    creditor_name, creditor_iban, creditor_routing_number, creditor_account_number, amount_minor, currency, reference,
+    reason, created_at
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Elsewhere:
-    """An account at another bank, and what will become of a payment to it; without an id it is an IBAN alone."""
+    """An account at another bank, and what will become of a payment to it; without an id it is a number alone: an
+    IBAN, or a US account's with its bank's routing number."""
 
-    iban: str
+    iban: str | None
+    routing_number: str | None
+    account_number: str | None
     holder: str | None
     account_id: str | None
     outcome: str
@@ -66,11 +70,11 @@ async def record(
             VALUES (%(transfer_id)s, %(status)s, %(transaction_id)s)
         )
         INSERT INTO transfers (transfer_id, transaction_id, idempotency_key, source_account, destination_account,
-                               external_account, creditor_name, creditor_iban, amount_minor, currency, status,
-                               expects, reference)
+                               external_account, creditor_name, creditor_iban, creditor_routing_number,
+                               creditor_account_number, amount_minor, currency, status, expects, reference)
         VALUES (%(transfer_id)s, %(transaction_id)s, %(key)s, %(source_account)s, %(destination_account)s,
-                %(external_account)s, %(creditor_name)s, %(creditor_iban)s, %(amount_minor)s, %(currency)s, %(status)s,
-                %(expects)s, %(reference)s)
+                %(external_account)s, %(creditor_name)s, %(creditor_iban)s, %(creditor_routing_number)s,
+                %(creditor_account_number)s, %(amount_minor)s, %(currency)s, %(status)s, %(expects)s, %(reference)s)
         RETURNING {COLUMNS}
         """.encode(),
         {
@@ -82,6 +86,8 @@ async def record(
             "external_account": elsewhere and elsewhere.account_id,
             "creditor_name": elsewhere and elsewhere.holder,
             "creditor_iban": elsewhere and elsewhere.iban,
+            "creditor_routing_number": elsewhere and elsewhere.routing_number,
+            "creditor_account_number": elsewhere and elsewhere.account_number,
             "amount_minor": payment.amount_minor,
             "currency": payment.currency,
             "status": "submitted" if elsewhere else "settled",

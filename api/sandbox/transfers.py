@@ -8,6 +8,7 @@ from psycopg.rows import class_row
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 from stdnum import iban
 from stdnum.exceptions import ValidationError
+from stdnum.us import rtn
 
 from api.sandbox.access import needs
 from api.sandbox.database import Connection
@@ -27,27 +28,55 @@ def _valid_iban(written: str) -> str:
         raise ValueError(f"is no IBAN: {exc}") from exc
 
 
+def _valid_routing_number(written: str) -> str:
+    try:
+        return str(rtn.validate(written))
+    except ValidationError as exc:
+        raise ValueError(f"is no ABA routing number: {exc}") from exc
+
+
+def together(routing_number: str | None, account_number: str | None, called: str) -> None:
+    """Raises ValueError for one without the other."""
+    if (routing_number is None) != (account_number is None):
+        raise ValueError(f"goes together with {called}")
+
+
 Iban = Annotated[str, Field(max_length=42), AfterValidator(_valid_iban)]
+RoutingNumber = Annotated[str, Field(max_length=9), AfterValidator(_valid_routing_number)]
+AccountNumber = Annotated[str, Field(pattern="^[0-9]{4,17}$")]
 PartyName = Annotated[str, Field(min_length=1, max_length=70), AfterValidator(printable)]
 
 
 class Creditor(BaseModel):
-    """Who is paid: a `destination_account`, or whoever has the account `creditor_iban`."""
+    """Who is paid: a `destination_account`, or whoever has the account `creditor_iban`, or in dollars the account
+    `creditor_account_number` at the US bank `creditor_routing_number`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     destination_account: RecordId | None = None
+    creditor_routing_number: RoutingNumber | None = None
+    creditor_account_number: Annotated[AccountNumber | None, Field(validate_default=True)] = None
     creditor_iban: Annotated[Iban | None, Field(validate_default=True)] = None
     creditor_name: PartyName | None = None
+
+    @field_validator("creditor_account_number")
+    @classmethod
+    def _with_its_bank(cls, account_number: str | None, info: ValidationInfo) -> str | None:
+        if "creditor_routing_number" in info.data:
+            together(info.data["creditor_routing_number"], account_number, "creditor_routing_number")
+        return account_number
 
     @field_validator("creditor_iban")
     @classmethod
     def _one_creditor(cls, creditor_iban: str | None, info: ValidationInfo) -> str | None:
-        if "destination_account" in info.data and (info.data["destination_account"] is None) == (creditor_iban is None):
-            raise ValueError("give either destination_account or creditor_iban")
+        ways = [info.data.get(name, "faulty") for name in ("destination_account", "creditor_routing_number")]
+        if "faulty" not in ways and sum(way is not None for way in (*ways, creditor_iban)) != 1:
+            raise ValueError("give one of destination_account, creditor_iban and creditor_routing_number")
         return creditor_iban
 
     def field(self) -> str:
+        if self.creditor_routing_number is not None:
+            return "creditor_routing_number"
         return "destination_account" if self.destination_account else "creditor_iban"
 
 
@@ -107,6 +136,9 @@ async def examined(conn: Connection, order: TransferOrder, freed_minor: int = 0)
     source = customer_account(accounts, order.source_account, "source_account")
     elsewhere = None if here in accounts else await _elsewhere(conn, order)
     destination = None if elsewhere else customer_account(accounts, here or "", order.field())
+    if elsewhere is not None and elsewhere.routing_number is not None and source.currency != "USD":
+        detail = f"{source.account_id} is in {source.currency}; US accounts are paid in USD"
+        raise Refused(422, "currency_mismatch", detail, order.field())
     return Payment(
         source_account=source.account_id,
         destination_account=None if destination is None else destination.account_id,
@@ -129,14 +161,23 @@ async def _elsewhere(conn: Connection, order: TransferOrder) -> Elsewhere | None
     async with conn.cursor(row_factory=class_row(Elsewhere)) as cur:
         await cur.execute(
             """
-            SELECT iban, coalesce(%(name)s, holder) AS holder, account_id, outcome FROM external_accounts
+            SELECT iban, routing_number, account_number, coalesce(%(name)s, holder) AS holder, account_id, outcome
+            FROM external_accounts
             WHERE account_id = %(account_id)s OR iban = %(iban)s
+               OR (routing_number, account_number) = (%(routing_number)s, %(account_number)s)
             """,
-            {"account_id": order.destination_account, "iban": order.creditor_iban, "name": order.creditor_name},
+            {
+                "account_id": order.destination_account,
+                "iban": order.creditor_iban,
+                "routing_number": order.creditor_routing_number,
+                "account_number": order.creditor_account_number,
+                "name": order.creditor_name,
+            },
         )
         known = await cur.fetchone()
-    if known is None and order.creditor_iban is not None:
-        return Elsewhere(order.creditor_iban, order.creditor_name, None, "settled")
+    if known is None and order.destination_account is None:
+        us_account = (order.creditor_routing_number, order.creditor_account_number)
+        return Elsewhere(order.creditor_iban, *us_account, order.creditor_name, None, "settled")
     return known
 
 

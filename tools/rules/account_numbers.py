@@ -51,6 +51,11 @@ def check(scheme: Scheme, text: str) -> CheckedNumber:
     return CheckedNumber(scheme, value, _general_fault(scheme, value) or _CHECKS[scheme](value))
 
 
+def us_account(routing_number: str, account_number: str) -> str:
+    """One text for both, as statements and payees are compared by it; neither number has a slash."""
+    return f"{routing_number}/{account_number}"
+
+
 def _general_fault(scheme: Scheme, value: str) -> Fault | None:
     allowed = _DIGITS if scheme == "aba" else _ALPHANUMERIC
     if not allowed.fullmatch(value):

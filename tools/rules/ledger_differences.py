@@ -31,6 +31,8 @@ class Terms:
     destination_account: str | None = None
     creditor_iban: str | None = None
     record: str | None = None
+    creditor_routing_number: str | None = None
+    creditor_account_number: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +182,8 @@ def _of_terms(effect: OurEffect, movement: Movement) -> Iterator[Difference]:
         ("source_account", "account_differs"),
         ("destination_account", "account_differs"),
         ("creditor_iban", "account_differs"),
+        ("creditor_routing_number", "account_differs"),
+        ("creditor_account_number", "account_differs"),
         ("record", "record_differs"),
     )
     for name, kind in kinds:
