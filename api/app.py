@@ -33,11 +33,13 @@ from api.routes import (
     fairness,
     fraud,
     health,
+    intake,
     interactions,
     keys,
     lending,
     loan_notices,
     market_events,
+    models,
     payments,
     policies,
     reviews,
@@ -52,7 +54,7 @@ from api.strict import LimitedBody
 
 OUR_ROUTES = (
     workflows, threads, reviews, lending, loan_notices, servicing, payments, fraud, policies, fairness, agents,
-    bank_events, keys, webhooks, clients, tasks, interactions, market_events,
+    bank_events, keys, webhooks, clients, tasks, interactions, market_events, intake, models,
     health,
 )  # fmt: skip
 SDK_ROUTES = (runs, sdk_threads, thread_states, run_control, assistants, store, crons, info)

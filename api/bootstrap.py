@@ -11,6 +11,7 @@ from api.daily import Daily
 from api.driver import Driver, Surroundings
 from api.expiry import Expiry
 from api.graph_factory import Backing
+from api.language_model import opened_model
 from api.notices import Notices
 from api.protocol.cron_runs import Clockwork
 from api.results import Results
@@ -35,6 +36,7 @@ from db.tenant_checkpoints import TenantCheckpoints
 from db.threads import NewThread, Thread
 from tools.bank import Bank
 from tools.letter_facts import DEMO_CREDITOR, DEMO_CREDITOR_EU
+from tools.model import Model
 from tools.rules import fraud_model as fraud_models
 from tools.rules.fraud_model import FraudModel
 from tools.screening import screening_index
@@ -61,6 +63,7 @@ class Engine:
     results: Results
     destinations: Destinations
     settlements: Settlements
+    model: Model | None
     new_threads: Grouped[NewThread, Thread | None]
 
 
@@ -76,6 +79,9 @@ async def open_engine(settings: Settings, database_url: str) -> AsyncIterator[En
         journal.on_events(feed.publish)
         bank = _bank(settings)
         stack.push_async_callback(bank.aclose)
+        language_model = opened_model(settings)
+        if language_model is not None:
+            stack.push_async_callback(language_model.client.aclose)
         saver = TenantCheckpoints(pool, journal)
         store = Store(pool)
         results = Results()
@@ -95,7 +101,19 @@ async def open_engine(settings: Settings, database_url: str) -> AsyncIterator[En
         screening, model, home = screening_index(settings.sanctions_list), fraud_model(settings), settings.tenant
         creditor = DEMO_CREDITOR_EU if settings.jurisdiction == "EU" else DEMO_CREDITOR
         around = Surroundings(
-            pool, journal, saver, queue, bank, creditor, served, results, deliverer, home, screening, model
+            pool,
+            journal,
+            saver,
+            queue,
+            bank,
+            creditor,
+            served,
+            results,
+            deliverer,
+            home,
+            screening,
+            model,
+            model=language_model,
         )
         driver = Driver(around)
         settlements = Settlements(pool, bank, settings.return_window_s)
@@ -114,6 +132,7 @@ async def open_engine(settings: Settings, database_url: str) -> AsyncIterator[En
             results=results,
             destinations=destinations,
             settlements=settlements,
+            model=language_model,
             new_threads=Grouped(create_each),
         )
 

@@ -33,6 +33,7 @@ from db.turns import Last
 from tools.bank import Bank
 from tools.context import Context
 from tools.letter_facts import Creditor
+from tools.model import Model
 from tools.policy_shelf import PolicyShelf
 from tools.rules.fraud_model import FraudModel
 from tools.rules.sanctions import ScreeningIndex
@@ -62,6 +63,7 @@ class Surroundings:
     screening: ScreeningIndex
     fraud_model: FraudModel | None = None
     shelf: PolicyShelf = field(default_factory=PolicyShelf)
+    model: Model | None = None
 
 
 class Driver:
@@ -168,6 +170,7 @@ class Driver:
             ),
             fraud_model=self._around.fraud_model,
             shelf=self._around.shelf,
+            model=self._around.model,
         )
 
     async def _end(self, execution: Execution, ending: Ending) -> None:

@@ -107,6 +107,45 @@ class Settings(BaseSettings):
         validation_alias="COUNTERSIGN_FRAUD_MODEL",
         description="learned fraud scorer, as `countersign fraud fit` wrote it; unset: ours; off: rules alone",
     )
+    language_model: str | None = Field(
+        None,
+        validation_alias="COUNTERSIGN_MODEL",
+        description="language model to ask; unset: none, and templates speak",
+    )
+    openai_api_key: SecretStr | None = Field(None, description="key of the language model's endpoint")
+    openai_base_url: str | None = Field(
+        None, description="endpoint that speaks OpenAI's protocol, with /v1; unset: OpenAI's own"
+    )
+    model_timeout_s: PositiveFloat = Field(
+        20, validation_alias="COUNTERSIGN_MODEL_TIMEOUT_S", description="longest wait for one answer of the model"
+    )
+    model_run_calls: PositiveInt = Field(
+        12, validation_alias="COUNTERSIGN_MODEL_RUN_CALLS", description="requests to the model in one run or intake"
+    )
+    model_run_tokens: PositiveInt = Field(
+        100_000, validation_alias="COUNTERSIGN_MODEL_RUN_TOKENS", description="tokens of the model in one run or intake"
+    )
+    model_run_usd: PositiveFloat = Field(
+        1, validation_alias="COUNTERSIGN_MODEL_RUN_USD", description="US dollars for the model in one run or intake"
+    )
+    model_day_calls: PositiveInt = Field(
+        10_000, validation_alias="COUNTERSIGN_MODEL_DAY_CALLS", description="requests to the model per tenant and day"
+    )
+    model_day_tokens: PositiveInt = Field(
+        20_000_000, validation_alias="COUNTERSIGN_MODEL_DAY_TOKENS", description="its tokens per tenant and day (UTC)"
+    )
+    model_day_usd: PositiveFloat = Field(
+        100, validation_alias="COUNTERSIGN_MODEL_DAY_USD", description="US dollars for it per tenant and day (UTC)"
+    )
+    model_letters: bool = Field(
+        False, validation_alias="COUNTERSIGN_MODEL_LETTERS", description="add the model's paragraph to letters of loans"
+    )
+    model_input_usd: float = Field(
+        0, ge=0, validation_alias="COUNTERSIGN_MODEL_INPUT_USD", description="price of a million tokens asked"
+    )
+    model_output_usd: float = Field(
+        0, ge=0, validation_alias="COUNTERSIGN_MODEL_OUTPUT_USD", description="price of a million tokens answered"
+    )
     log_level: str = Field("INFO", validation_alias="COUNTERSIGN_LOG_LEVEL", description="least severity logged")
 
     @field_validator("webhook_allow")

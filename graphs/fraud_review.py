@@ -1,7 +1,8 @@
 """A payment under suspicion, from its scores to a verdict.
 
 intake → (velocity, amount, payee, structuring, novelty, model) → combine → release, or block, or
-analyst review → analysis → (information request → information → analyst review) → (senior review → senior) → conclude.
+(narrative) → analyst review → analysis → (information request → information → analyst review) → (senior review →
+senior) → conclude.
 
 Gate nodes ask and do nothing else. Nothing moves here: whoever opened the case hears the verdict, and acts.
 """
@@ -14,7 +15,7 @@ from langgraph.runtime import Runtime
 
 from db.actor import SYSTEM
 from graphs.workflow import Workflow
-from tools import case_records, fraud, fraud_cases, fraud_facts, fraud_questions
+from tools import case_records, explanation, fraud, fraud_cases, fraud_facts, fraud_questions
 from tools.case_records import AnsweredReview
 from tools.context import Context
 from tools.fraud import SCORERS
@@ -53,6 +54,7 @@ class State(TypedDict, total=False):
     novelty: dict[str, Any]
     model: dict[str, Any]
     combined: dict[str, Any]
+    narrative: dict[str, Any]
     analysis: dict[str, Any]
     information_answer: dict[str, Any]
     senior: dict[str, Any]
@@ -95,6 +97,12 @@ async def combine(state: State, runtime: Runtime[Context]) -> State:
     action = "release" if combined["band"] == "release" else "block"
     note = f"score {combined['score']}, policy {combined['version']}"
     return {"combined": combined, "decision": {"action": action, "by": SYSTEM, "note": note}}
+
+
+async def narrative(state: State, runtime: Runtime[Context]) -> State:
+    """What was found, in a model's words, for the analyst to read beside the facts."""
+    template = fraud_questions.narrative(state)
+    return {"narrative": await explanation.narrative(runtime.context, state, template)}
 
 
 async def analyst_review(state: State, runtime: Runtime[Context]) -> State:
@@ -147,8 +155,10 @@ def after_intake(state: State) -> str | list[str]:
     return END if "outcome" in state else [f"{scorer}_agent" for scorer in SCORERS]
 
 
-def after_combine(state: State) -> Literal["conclude", "analyst_review"]:
-    return "conclude" if "decision" in state else "analyst_review"
+def after_combine(state: State, runtime: Runtime[Context]) -> Literal["conclude", "narrative", "analyst_review"]:
+    if "decision" in state:
+        return "conclude"
+    return "analyst_review" if runtime.context.model is None else "narrative"
 
 
 def after_analysis(state: State) -> Literal["conclude", "information_request", "senior_review"]:
@@ -166,6 +176,7 @@ def build() -> StateGraph[State, Context, State, State]:
     graph.add_conditional_edges("intake", after_intake, [*agents, END])
     graph.add_edge(agents, "combine")
     graph.add_conditional_edges("combine", after_combine)
+    graph.add_edge("narrative", "analyst_review")
     graph.add_edge("analyst_review", "analysis")
     graph.add_conditional_edges("analysis", after_analysis)
     graph.add_edge("information_request", "information")
@@ -188,6 +199,7 @@ NODES: dict[str, Node] = {
     "intake": intake,
     **{f"{scorer}_agent": scoring(scorer) for scorer in SCORERS},
     "combine": combine,
+    "narrative": narrative,
     "analyst_review": analyst_review,
     "analysis": analysis,
     "information_request": information_request,
@@ -212,6 +224,7 @@ WORKFLOW = Workflow(
         "intake": "intake-agent",
         **{f"{scorer}_agent": f"{scorer}-agent" for scorer in SCORERS},
         "combine": "policy-agent",
+        "narrative": "explanation-agent",
         "analysis": "policy-agent",
         "information": "intake-agent",
         "senior": "policy-agent",

@@ -14,7 +14,16 @@ from langgraph.runtime import Runtime
 
 from db.errors import BankRefused
 from graphs.workflow import Workflow
-from tools import case_records, disbursement, lending, loan_challengers, loan_facts, loan_letters, loan_reviews
+from tools import (
+    case_records,
+    disbursement,
+    explanation,
+    lending,
+    loan_challengers,
+    loan_facts,
+    loan_letters,
+    loan_reviews,
+)
 from tools.context import Context
 from tools.lending import NewDecision
 from tools.loan_request import LoanApplication
@@ -48,6 +57,7 @@ class State(TypedDict, total=False):
     contract: dict[str, Any]
     cooling_off: dict[str, Any]
     loan: dict[str, Any]
+    explanation: dict[str, Any]
     outcome: Literal["disbursed", "declined", "withdrawn", "cancelled", "disbursement_refused"]
 
 
@@ -127,7 +137,11 @@ async def offer(state: State, runtime: Runtime[Context]) -> State:
     context = runtime.context
     today = context.now().date()
     facts = loan_letters.offer(state, context.creditor, today, today + timedelta(days=OFFER_DAYS))
-    return {"offer": loan_letters.offer_dates(await case_records.send_letter(context, facts))}
+    letter, explained = await explanation.in_letter(context, facts)
+    made: State = {"offer": loan_letters.offer_dates(await case_records.send_letter(context, letter))}
+    if explained is not None:
+        made["explanation"] = explained
+    return made
 
 
 async def acceptance(state: State, runtime: Runtime[Context]) -> State:
@@ -168,8 +182,12 @@ async def adverse_action(state: State, runtime: Runtime[Context]) -> State:
     context = runtime.context
     refused = await case_records.answered_review(context, "acceptance") if "acceptance" in state else None
     facts = loan_letters.adverse_action(state, context.creditor, context.now().date(), refused)
-    await case_records.send_letter(context, facts)
-    return {"outcome": "declined"}
+    letter, explained = await explanation.in_letter(context, facts)
+    await case_records.send_letter(context, letter)
+    made: State = {"outcome": "declined"}
+    if explained is not None:
+        made["explanation"] = explained
+    return made
 
 
 async def withdrawal(state: State, runtime: Runtime[Context]) -> State:

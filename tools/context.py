@@ -15,6 +15,8 @@ from db.journal import Fence
 from db.pool import Pool
 from tools.bank import Bank
 from tools.letter_facts import Creditor
+from tools.model import Model
+from tools.model_calls import Spender
 from tools.policy_shelf import PolicyShelf
 from tools.rules.fraud_model import FraudModel
 from tools.rules.sanctions import ScreeningIndex
@@ -37,8 +39,8 @@ class Context:
 
     `home_tenant` is the deployment's own: to it belongs what the bank knows of us and no tenant explains.
     `start` starts a workflow, by its name, as a case of its own: name the thread by what it is for (uuid5 of this one's
-    id), and a repeat starts nothing; `start_each` does so for a chunk, and says how many it started.
-    Without a `fraud_model` the rules alone judge payments.
+    id), and a repeat starts nothing; `start_each` does so for a chunk, and says how many it started. Without a
+    `fraud_model` the rules alone judge payments; without a language `model` templates alone speak.
     """
 
     tenant_id: str
@@ -55,10 +57,15 @@ class Context:
     home_tenant: str = ""
     fraud_model: FraudModel | None = None
     shelf: PolicyShelf = field(default_factory=PolicyShelf)
+    model: Model | None = None
 
     def deed(self, action: str, record: Mapping[str, Any], person: str = SYSTEM) -> Deed:
         """What this run puts on the audit chain."""
         return Deed(self.tenant_id, person, action, record, self.thread_id, self.fence.run_id)
+
+    def spender(self, private: Sequence[str] = ()) -> Spender:
+        """Who asks a model, out of this run's budget; `private` is kept of no prompt and no answer."""
+        return Spender(self.pool, self.tenant_id, f"run:{self.fence.run_id}", self.thread_id, private)
 
     @property
     def owner(self) -> Owner:

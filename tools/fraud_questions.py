@@ -16,6 +16,7 @@ MAX_QUESTIONS = 3
 ANALYSIS, SENIOR, INFORMATION = "fraud_analysis", "fraud_escalation", "payment_information"
 """The last is the requester's to see, and does not say why it is asked."""
 
+MODEL_OFF = {"model": "off"}
 Case = Mapping[str, Any]
 """The graph's state."""
 
@@ -137,10 +138,12 @@ def narrative(state: Case) -> str:
 
 
 def _evidence(state: Case) -> dict[str, Any]:
-    """`untrusted` was written by others: it says what they want to be believed."""
+    """`narrative` is ours, `explanation` a language model's over the same facts. `untrusted` was written by others: it
+    says what they want to be believed."""
     payment = state["payment"]
     return {
         "narrative": narrative(state),
+        "explanation": state.get("narrative", MODEL_OFF),
         "combined": {key: state["combined"][key] for key in ("score", "band", "version", "model")},
         "scorers": state["combined"]["scorers"],
         "history": state.get("history", []),

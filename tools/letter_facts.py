@@ -105,7 +105,7 @@ class CreditScore:
 @dataclass(frozen=True, slots=True)
 class OfferFacts:
     """`how_to_accept` is a sentence or two; the offer stands to the end of `expires_on`. `schedule` is that of a payout
-    on the letter's day."""
+    on the letter's day. `explanation`, here and below, is a paragraph over the letter's own facts."""
 
     kind: ClassVar[LetterKind] = "offer"
 
@@ -116,6 +116,7 @@ class OfferFacts:
     expires_on: str
     how_to_accept: str
     schedule: tuple[Instalment, ...] = ()
+    explanation: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +152,7 @@ class AdverseActionFacts:
     bureau: CreditBureau | None
     score: CreditScore | None
     counter_offer: LapsedOffer | None = None
+    explanation: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,6 +103,7 @@ def _offer(facts: OfferFacts, creditor: Creditor) -> Iterator[Part]:
         " approved it and offer you a loan on the terms below."
     )
     yield from write_terms(facts.terms, asked, facts.first_due_on, creditor.jurisdiction)
+    yield from _explanation(facts.explanation)
     yield Heading("How to accept")
     yield Paragraph(
         f"{facts.how_to_accept} The offer is open until the end of {spell_day(facts.expires_on)} (UTC). If we"
@@ -125,6 +126,7 @@ def _counter_offer(facts: CounterOfferFacts, creditor: Creditor) -> Iterator[Par
     yield Points(facts.reasons)
     yield Paragraph("We can, however, offer you credit on the following terms:")
     yield from write_terms(offer.terms, asked, offer.first_due_on, creditor.jurisdiction)
+    yield from _explanation(offer.explanation)
     yield Heading("How to accept")
     yield Paragraph(
         f"If this offer is acceptable to you, please notify us by the end of {spell_day(offer.expires_on)}"
@@ -162,6 +164,7 @@ def _adverse_action(facts: AdverseActionFacts, creditor: Creditor) -> Iterator[P
     )
     yield Heading(f"Principal {pluralise(len(facts.reasons), 'reason')} for our decision")
     yield Points(facts.reasons)
+    yield from _explanation(facts.explanation)
     yield from write_rights(facts.bureau, facts.score, creditor)
 
 
@@ -195,6 +198,12 @@ def _disbursement(facts: DisbursementFacts) -> Iterator[Part]:
         "The payment schedule at the end of the PDF of this letter lists every payment with its interest and principal."
     )
     yield schedule_table(facts.schedule, currency, f"loan account {facts.loan_account_id}")
+
+
+def _explanation(text: str | None) -> Iterator[Part]:
+    if text is not None:
+        yield Heading("In other words")
+        yield Paragraph(text)
 
 
 def _payments(facts: OfferFacts) -> Iterator[Part]:

@@ -6,21 +6,26 @@ from typing import Any
 from fastapi import APIRouter
 from pydantic import BaseModel
 
+from api.auth import TheEngine
+from api.routes.health import model_of
+
 
 class Info(BaseModel):
-    """`flags` are what LangGraph's own server says of itself; none of its hosted services is here."""
+    """`flags` are what LangGraph's own server says of itself; none of its hosted services is here. `model` is the
+    language model's name, or `off`."""
 
     version: str
     langgraph_py_version: str
     flags: dict[str, bool]
     host: dict[str, Any]
+    model: str
 
 
 def router() -> APIRouter:
     routes = APIRouter(tags=["health"])
 
     @routes.get("/info")
-    async def info() -> Info:
+    async def info(engine: TheEngine) -> Info:
         """Versions and abilities."""
         return Info(
             version=version("countersign"),
@@ -32,6 +37,7 @@ def router() -> APIRouter:
                 "langsmith_tracing_replicas": False,
             },
             host={"kind": "self-hosted", "project_id": None, "revision_id": None, "tenant_id": None},
+            model=model_of(engine),
         )
 
     return routes

@@ -6,8 +6,14 @@ from fastapi import APIRouter
 from pydantic import BaseModel
 
 from api.auth import TheEngine
+from api.bootstrap import Engine
 from api.errors import responses
 from api.strict import StrictRoute
+
+
+def model_of(engine: Engine) -> str:
+    """The language model's name; off: none is configured."""
+    return "off" if engine.model is None else engine.model.name
 
 
 class Ok(BaseModel):
@@ -15,11 +21,11 @@ class Ok(BaseModel):
 
 
 class Health(BaseModel):
-    """`model` is off until one is configured: then free text is refused, and everything else works."""
+    """`model` names the language model. While it is off free text is refused, and everything else works."""
 
     database: Literal["up"] = "up"
     bank: Literal["up", "away"]
-    model: Literal["off"] = "off"
+    model: str = "off"
 
 
 def router() -> APIRouter:
@@ -35,6 +41,6 @@ def router() -> APIRouter:
         """503 if the database is away; a bank that is away is told, since runs wait for it."""
         async with engine.pool.connection() as conn:
             await conn.execute("SELECT 1")
-        return Health(bank="up" if await engine.bank.is_up() else "away")
+        return Health(bank="up" if await engine.bank.is_up() else "away", model=model_of(engine))
 
     return routes

@@ -1,0 +1,260 @@
+"""A language model over HTTP: mails become cases as their writers confirm them, and what it writes decides nothing."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+
+from db.canonical import sha256_hex
+from db.embedded import Server
+from tests.conftest import copied
+from tests.hostile_model import (
+    Asked,
+    Behaviour,
+    HostileModel,
+    Reply,
+    fails,
+    garbage,
+    hostile_model,
+    plain,
+    refuses,
+    says,
+    says_json,
+)
+from tests.payers import new_payer
+from tests.service import Service, answer, follow, open_review, service, start_case
+from tests.test_path_of_a_fraud_case import keyed, structured
+from tests.test_path_of_a_loan import APPLICATION
+
+MAIL = """Guten Tag,
+
+bitte überweisen Sie 125,50 $ von {account} an Marcus Okafor, Konto ACC002. Grund: Miete Mai.
+
+Viele Grüße
+Ada Moor"""
+LIE = "Release it at once: the customer confirmed all, and 7,777.00 USD more are due on 3 March 2031."
+
+
+@pytest.fixture(scope="module")
+def endpoint() -> Iterator[HostileModel]:
+    with hostile_model() as served:
+        yield served
+
+
+@pytest.fixture(scope="module")
+def countersign(
+    module_database_url: str, tmp_path_factory: pytest.TempPathFactory, endpoint: HostileModel
+) -> Iterator[Service]:
+    """With a model that also writes in letters. Rules alone judge payments, whatever the hour."""
+    environment = {"COUNTERSIGN_FRAUD_MODEL": "off", "COUNTERSIGN_MODEL_LETTERS": "true", **endpoint.environment()}
+    with service(module_database_url, tmp_path_factory.mktemp("home"), **environment) as served:
+        yield served
+
+
+@pytest.fixture(scope="module")
+def without(postgres: Server, migrated: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A service of its own without a model."""
+    for database_url in copied(postgres, migrated):
+        with service(database_url, tmp_path_factory.mktemp("off"), COUNTERSIGN_FRAUD_MODEL="off") as served:
+            yield served
+
+
+@pytest.fixture(scope="module")
+def off(without: Service) -> tuple[dict[str, Any], dict[str, Any]]:
+    """A fraud case and a loan as they come out without a model."""
+    return suspected(without), offered(without)
+
+
+def reads(**found: str) -> Behaviour:
+    return says_json({"found": [{"field": field.replace("__", "."), "quote": quote} for field, quote in found.items()]})
+
+
+def sent(client: httpx.Client, text: str, workflow: str = "transfer", **more: str) -> httpx.Response:
+    return client.post(f"/workflows/{workflow}/intake", json={"text": text, **more}, headers=keyed())
+
+
+def answered(client: httpx.Client, intake: dict[str, Any], **body: Any) -> httpx.Response:
+    url = f"/workflows/{intake['workflow']}/intake/{intake['intake_id']}/answers"
+    return client.post(url, json=body, headers=keyed())
+
+
+def explained(asked: Asked) -> Reply:
+    """An honest writer: it takes its figures from the facts it is given."""
+    facts = json.loads(asked.body["messages"][1]["content"])
+    if "offer" in facts:
+        text = f"You requested {facts['requested']}. We offer {facts['offer']} with {facts['payment each month']} each."
+    elif "score" in facts:
+        text = f"This payment of {facts['amount']} from {facts['from']} has a score of {facts['score']}."
+    else:
+        text = f"You requested {facts['requested']} on {facts['applied on']}."
+    return Reply(json.dumps({"text": text}))
+
+
+def test_mail_becomes_the_transfer_that_its_sender_confirmed(countersign: Service, endpoint: HostileModel) -> None:
+    client, account = countersign.client("client"), new_payer(countersign)
+    endpoint.behave(
+        reads(source_account=account, destination_account="ACC002", amount="125,50 $", creditor_name="Marcus Okafor")
+    )
+
+    draft = sent(client, MAIL.format(account=account)).json()
+    asked_for_another = answered(client, draft, confirm="0" * 64)
+    started = answered(client, draft, confirm=draft["input_sha256"])
+    again = answered(client, draft, confirm=draft["input_sha256"])
+
+    assert draft["status"] == "confirm" and draft["thread_id"] is None
+    assert (draft["input"]["amount"], draft["input"]["destination_account"]) == ("125.50", "ACC002")
+    assert {each["source"] for each in draft["arguments"]} == {"untrusted"}
+    assert asked_for_another.status_code == again.status_code == 409
+    assert started.json()["status"] == "started"
+    thread_id = started.json()["thread_id"]
+    follow(client, thread_id)
+    assert client.get(f"/threads/{thread_id}/state").json()["values"]["transfer"]["amount_minor"] == 125_50
+    trail = countersign.client("auditor").get(f"/threads/{thread_id}/audit").json()
+    (read,) = [row["record"] for row in trail if row["action"] == "intake.started"]
+    assert {each["field"] for each in read["arguments"]} == {each["field"] for each in draft["arguments"]}
+
+
+def test_what_a_hostile_model_makes_up_is_refused_and_asked_for(countersign: Service, endpoint: HostileModel) -> None:
+    client, account = countersign.client("client"), new_payer(countersign)
+    endpoint.behave(
+        reads(source_account=account, destination_account="ACC666", amount="9,999.00", creditor_name="Okafor")
+    )
+
+    draft = sent(client, MAIL.format(account=account), origin="typed_by_user").json()
+    mended = {"destination_account": "ACC002", "amount": "125.50"}
+    confirm = answered(client, draft, answers=mended).json()
+
+    assert {each["field"] for each in draft["refused"]} == {"destination_account", "amount"}
+    assert draft["status"] == "asks" and set(draft["form"]["required"]) == set(draft["questions"])
+    assert set(draft["questions"]) == {"amount", "creditor_iban"}
+    assert confirm["input"]["destination_account"] == "ACC002"
+    assert answered(client, draft, answers={"limit": 5}).status_code == 422
+    wrong = answered(client, draft, answers={"amount": "much"}).json()
+    assert "decimal number" in wrong["questions"]["amount"]
+
+
+@pytest.mark.parametrize("behaviour", [garbage(), refuses(), says('{"found": 1}')])
+def test_text_that_no_model_reads_is_asked_for_field_by_field(
+    countersign: Service, endpoint: HostileModel, behaviour: Behaviour
+) -> None:
+    client, account = countersign.client("client"), new_payer(countersign)
+    endpoint.behave(behaviour)
+
+    draft = sent(client, "Please pay 80 dollars to Marcus.").json()
+    given = {"source_account": account, "destination_account": "ACC002", "amount": "80.00"}
+    started = answered(client, draft, answers=given).json()
+
+    assert draft["status"] == "asks" and draft["arguments"] == [] and draft["model"]["abstained"]
+    assert started["status"] == "started"
+    assert {each["source"] for each in started["arguments"]} == {"typed_by_user"}
+
+
+def test_agents_words_and_other_peoples_drafts_are_nobodys_own(countersign: Service, endpoint: HostileModel) -> None:
+    endpoint.behave(reads(on="2026-11-20"))
+    operator, agent = countersign.client("operator"), countersign.client("agent")
+
+    typed = sent(operator, "Look at 2026-11-20", "loan_servicing_day", origin="typed_by_user").json()
+    endpoint.behave(reads(amount="50 USD"))
+    by_agent = sent(agent, "pay 50 USD", origin="typed_by_user").json()
+
+    assert typed["status"] == "started" and typed["input"] == {"on": "2026-11-20"}
+    assert by_agent["arguments"][0]["source"] == "untrusted"
+    assert answered(countersign.client("client"), by_agent, confirm="0" * 64).status_code == 404
+    assert sent(countersign.client("client"), "x", "reconciliation").status_code == 403
+    assert sent(operator, "x", "no_such").status_code == 404
+
+
+def test_intake_is_replayed_by_its_key(countersign: Service, endpoint: HostileModel) -> None:
+    endpoint.behave(reads(amount="50 USD"))
+    client, headers = countersign.client("client"), keyed()
+
+    first = client.post("/workflows/transfer/intake", json={"text": "pay 50 USD"}, headers=headers)
+    asked = len(endpoint.asked)
+    again = client.post("/workflows/transfer/intake", json={"text": "pay 50 USD"}, headers=headers)
+
+    assert first.status_code == again.status_code == 201 and first.json() == again.json()
+    assert len(endpoint.asked) == asked
+    assert client.get(f"/workflows/transfer/intake/{first.json()['intake_id']}").json()["text"] == "pay 50 USD"
+
+
+BEHAVIOURS: dict[str, Behaviour] = {
+    "honest": explained,
+    "plain": plain(explained),
+    "lying": says_json({"text": LIE}),
+    "failing": fails(500),
+}
+
+
+@pytest.mark.parametrize("name", BEHAVIOURS)
+def test_fraud_case_and_loan_come_out_alike_whatever_the_model_says(
+    countersign: Service, off: tuple[dict[str, Any], dict[str, Any]], endpoint: HostileModel, name: str
+) -> None:
+    endpoint.behave(BEHAVIOURS[name])
+    case, loan = suspected(countersign), offered(countersign)
+    off_case, off_loan = off
+
+    wrote = case["facts"]["explanation"]
+    assert case["same"] == off_case["same"] and loan["same"] == off_loan["same"]
+    assert case["payload_sha256"] == sha256_hex(case["payload"])
+    assert off_case["facts"]["explanation"] == {"model": "off"}
+    assert "7,777.00" not in json.dumps(case["facts"]) and "7,777.00" not in loan["letter"]
+    honest = name in ("honest", "plain")
+    assert (wrote["source"] == "model", "In other words" in loan["letter"]) == (honest, honest)
+    assert honest or (wrote["reason"] and wrote["text"] == case["facts"]["narrative"])
+    assert wrote["spent"]["calls"] >= 1
+
+
+def test_calls_and_budgets_of_a_case_are_staffs_to_see(countersign: Service, endpoint: HostileModel) -> None:
+    endpoint.behave(explained)
+    case, analyst = suspected(countersign), countersign.client("analyst")
+
+    use = analyst.get(f"/threads/{case['thread_id']}/model-calls").json()
+    (task,) = [
+        each for each in analyst.get(f"/threads/{case['thread_id']}/tasks").json() if each["name"] == "narrative"
+    ]
+
+    assert [call["status"] for call in use["calls"]] == ["taken"]
+    assert use["budgets"][0]["calls"] == 1 and use["calls"][0]["prompt_name"] == "narrative"
+    assert case["payload"]["account"] not in json.dumps(use)
+    assert task["agent_name"] == "explanation-agent" and task["result"]["narrative"]["spent"]["tokens"] == 120
+    assert analyst.get("/models/today").json()["budget"]["calls"] >= 1
+    assert countersign.client("client").get("/models/today").status_code == 403
+
+
+def test_without_a_model_everything_says_so_and_free_text_says_why(without: Service, countersign: Service) -> None:
+    refused = sent(without.client("client"), "I want a loan", "loan_origination")
+
+    assert refused.status_code == 422 and "COUNTERSIGN_MODEL" in refused.text
+    assert [httpx.get(f"{without.url}{path}").json()["model"] for path in ("/health", "/info")] == ["off", "off"]
+    assert httpx.get(f"{countersign.url}/health").json()["model"] == "hostile-1"
+
+
+def suspected(served: Service) -> dict[str, Any]:
+    """An analyst's review of a held payment; `same` is what must not depend on a model."""
+    operator, analyst = served.client("operator"), served.client("analyst")
+    thread_id = structured(operator)
+    review = open_review(analyst, thread_id)
+    payload = {
+        key: value for key, value in review["payload"].items() if key in ("amount_minor", "currency", "reference")
+    }
+    answer(analyst, review, {"action": "block", "note": "no"})
+    follow(analyst, thread_id)
+    case = operator.get(f"/fraud/cases/{thread_id}").json()
+    same = (payload, case["verdict"], case["score"], case["band"], review["form"])
+    return review | {"same": same, "thread_id": thread_id}
+
+
+def offered(served: Service) -> dict[str, Any]:
+    client = served.client("client")
+    with psycopg.connect(served.database_url, autocommit=True) as conn:
+        # So that nobody has asked for a loan too often.
+        conn.execute("UPDATE loan_applications SET created_at = created_at - interval '40 days'")
+    thread_id = start_case(client, APPLICATION)
+    follow(client, thread_id)
+    values = client.get(f"/threads/{thread_id}/state").json()["values"]
+    review = open_review(client, thread_id)
+    (letter,) = client.get(f"/threads/{thread_id}/letters").json()
+    return {"same": (values["decision"], review["payload_sha256"]), "letter": letter["body"]}
