@@ -26,13 +26,14 @@ class Actor:
     """`person` is who answers for the deed, whatever key they hold: maker and checker are compared by it.
 
     `blind_to` are workflows whose cases are staff's alone: unless the actor is staff, they have none, whoever's deed
-    began them.
+    began them. `customers` are those of the bank that the actor's key speaks for.
     """
 
     tenant_id: str
     person: str
     roles: frozenset[str]
     blind_to: frozenset[str] = frozenset()
+    customers: frozenset[str] = frozenset()
 
     @property
     def sees_whole_tenant(self) -> bool:

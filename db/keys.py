@@ -2,7 +2,7 @@
 
 import hashlib
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -20,9 +20,12 @@ PREFIX = "csk_"
 
 @dataclass(frozen=True, slots=True)
 class NewKey:
+    """`customers` of the bank are those whose records the key may read."""
+
     tenant_id: str
     person: str
     roles: Sequence[str]
+    customers: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,7 @@ class KeyRow:
     key_id: UUID
     person: str
     roles: list[str]
+    customers: list[str]
     prefix: str
     created_at: datetime
     revoked_at: datetime | None
@@ -48,8 +52,8 @@ async def create(conn: AsyncConnection[Any], new: NewKey, secret: str | None = N
     )
     await conn.execute(
         """
-        INSERT INTO api_keys (key_id, tenant_id, person, roles, prefix, sha256)
-        VALUES (%(key_id)s, %(tenant_id)s, %(person)s, %(roles)s, %(prefix)s, %(sha256)s)
+        INSERT INTO api_keys (key_id, tenant_id, person, roles, customers, prefix, sha256)
+        VALUES (%(key_id)s, %(tenant_id)s, %(person)s, %(roles)s, %(customers)s, %(prefix)s, %(sha256)s)
         ON CONFLICT (sha256) DO NOTHING
         """,
         {
@@ -57,6 +61,7 @@ async def create(conn: AsyncConnection[Any], new: NewKey, secret: str | None = N
             "tenant_id": new.tenant_id,
             "person": new.person,
             "roles": list(new.roles),
+            "customers": list(new.customers),
             "prefix": key[: len(PREFIX) + 6],
             "sha256": _sha256(key),
         },
@@ -67,17 +72,34 @@ async def create(conn: AsyncConnection[Any], new: NewKey, secret: str | None = N
 async def actor_of(conn: AsyncConnection[Any], key: str) -> Actor | None:
     """Whose key this is, or None if it is nobody's or was revoked."""
     cur = await conn.execute(
-        "SELECT tenant_id, person, roles FROM api_keys WHERE sha256 = %s AND revoked_at IS NULL", (_sha256(key),)
+        "SELECT tenant_id, person, roles, customers FROM api_keys WHERE sha256 = %s AND revoked_at IS NULL",
+        (_sha256(key),),
     )
     row = await cur.fetchone()
-    return Actor(row["tenant_id"], row["person"], frozenset(row["roles"])) if row else None
+    return _actor(row) if row else None
+
+
+async def least_of(conn: AsyncConnection[Any], tenant_id: str, person: str) -> Actor:
+    """The person with the rights that each of their keys has: for where it is not known by which key they came."""
+    cur = await conn.execute(
+        """
+        SELECT tenant_id, person, roles, customers FROM api_keys
+        WHERE tenant_id = %(tenant_id)s AND person = %(person)s AND revoked_at IS NULL
+        """,
+        {"tenant_id": tenant_id, "person": person},
+    )
+    held = [_actor(row) for row in await cur.fetchall()]
+    if not held:
+        return Actor(tenant_id, person, frozenset())
+    roles = frozenset.intersection(*(one.roles for one in held))
+    return Actor(tenant_id, person, roles, customers=frozenset.intersection(*(one.customers for one in held)))
 
 
 async def all_of(conn: AsyncConnection[Any], tenant_id: str) -> list[KeyRow]:
     async with conn.cursor(row_factory=class_row(KeyRow)) as cur:
         await cur.execute(
             """
-            SELECT key_id, person, roles, prefix, created_at, revoked_at FROM api_keys
+            SELECT key_id, person, roles, customers, prefix, created_at, revoked_at FROM api_keys
             WHERE tenant_id = %s ORDER BY created_at
             """,
             (tenant_id,),
@@ -93,6 +115,10 @@ async def revoke(conn: AsyncConnection[Any], tenant_id: str, key_id: UUID) -> No
     )
     if await cur.fetchone() is None:
         raise NotFound("key", key_id)
+
+
+def _actor(row: Mapping[str, Any]) -> Actor:
+    return Actor(row["tenant_id"], row["person"], frozenset(row["roles"]), customers=frozenset(row["customers"]))
 
 
 def _sha256(key: str) -> bytes:

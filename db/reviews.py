@@ -149,6 +149,11 @@ async def waiting_for(
     return await _select(conn, f"v.status = 'open' AND ({mine} OR {checked})" + _GROUPED, actor, None, limit, group)
 
 
+async def open_of_kind(conn: AsyncConnection[Any], actor: Actor, kind: str, limit: int) -> Sequence[Review]:
+    """Whoever is to answer them, of the cases that this actor may see."""
+    return await _select(conn, "v.status = 'open' AND v.kind = %(group)s", actor, None, limit, kind)
+
+
 def refusal(review: Review, actor: Actor) -> str | None:
     """Why this actor may not answer this review, or None if they may. Maker and checker are two people."""
     if review.role == REQUESTER:

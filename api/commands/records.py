@@ -23,10 +23,11 @@ audit_app = typer.Typer(no_args_is_help=True, help="The audit trail.")
 def create_key(
     role: Annotated[list[Role], typer.Option(help="may be given several times")],
     person: Annotated[str | None, typer.Option(help="who answers for what the key does; default: role@tenant")] = None,
+    customer: Annotated[list[str] | None, typer.Option(help="of the bank, whose accounts it may read")] = None,
 ) -> None:
     """Makes a key and prints it; it cannot be read again."""
     settings = Settings()
-    new = NewKey(settings.tenant, person or f"{role[0]}@{settings.tenant}", role)
+    new = NewKey(settings.tenant, person or f"{role[0]}@{settings.tenant}", role, customer or ())
     with launcher.database(settings) as url:
         migrate(url)
         print(asyncio.run(made_key(url, new)))

@@ -13,8 +13,10 @@ from api.strict import StrictRoute
 from db import audit, keys
 from db.actor import SYSTEM, Role
 from db.audit import Deed
+from db.errors import Forbidden
 from db.keys import NewKey
 from db.pool import transaction
+from tools.loan_request import RecordId
 
 
 def _is_a_person(person: str) -> str:
@@ -24,7 +26,8 @@ def _is_a_person(person: str) -> str:
 
 
 class KeyBody(BaseModel):
-    """`person` is who answers for what the key does: maker and checker are compared by it."""
+    """`person` is who answers for what the key does: maker and checker are compared by it. `customers` are those of the
+    bank whose accounts the key may read; staff of the bank's own tenant read all."""
 
     model_config = ConfigDict(
         extra="forbid", json_schema_extra={"examples": [{"person": "u.nderwood", "roles": ["underwriter"]}]}
@@ -36,6 +39,7 @@ class KeyBody(BaseModel):
         AfterValidator(_is_a_person),
     ]
     roles: Annotated[list[Role], Field(min_length=1)]
+    customers: Annotated[list[RecordId], Field(max_length=100)] = []
 
 
 class NewKeyView(BaseModel):
@@ -44,6 +48,7 @@ class NewKeyView(BaseModel):
     key: str
     person: str
     roles: list[str]
+    customers: list[str]
 
 
 class KeyView(BaseModel):
@@ -52,6 +57,7 @@ class KeyView(BaseModel):
     key_id: UUID
     person: str
     roles: list[str]
+    customers: list[str]
     prefix: str
     created_at: datetime
     revoked_at: datetime | None
@@ -64,11 +70,14 @@ def router() -> APIRouter:
     async def create_key(body: KeyBody, actor: Caller, engine: TheEngine) -> NewKeyView:
         """Takes no `Idempotency-Key`: to give the same answer again, the key would have to be kept."""
         require(actor)
+        if body.customers and actor.tenant_id != engine.settings.tenant:
+            raise Forbidden(f"customers of the bank are given to keys by the tenant {engine.settings.tenant} alone")
         async with transaction(engine.pool) as conn:
-            key = await keys.create(conn, NewKey(actor.tenant_id, body.person, body.roles))
+            key = await keys.create(conn, NewKey(actor.tenant_id, body.person, body.roles, body.customers))
             record = {"person": body.person, "roles": body.roles}
+            record |= {"customers": body.customers} if body.customers else {}
             await audit.record(conn, Deed(actor.tenant_id, actor.person, "key.created", record))
-        return NewKeyView(key=key, person=body.person, roles=list(body.roles))
+        return NewKeyView(key=key, person=body.person, roles=list(body.roles), customers=body.customers)
 
     @routes.get("")
     async def list_keys(actor: Caller, engine: TheEngine) -> list[KeyView]:
