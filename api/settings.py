@@ -146,6 +146,11 @@ class Settings(BaseSettings):
     model_output_usd: float = Field(
         0, ge=0, validation_alias="COUNTERSIGN_MODEL_OUTPUT_USD", description="price of a million tokens answered"
     )
+    copilot_tools: Path | None = Field(
+        None,
+        validation_alias="COUNTERSIGN_COPILOT_TOOLS",
+        description="file with the names under which the copilot is offered operations and workflows; unset: their own",
+    )
     log_level: str = Field("INFO", validation_alias="COUNTERSIGN_LOG_LEVEL", description="least severity logged")
 
     @field_validator("webhook_allow")

@@ -3,6 +3,7 @@
 from graphs import (
     client_follow_up,
     client_profile,
+    copilot,
     fraud_review,
     loan_origination,
     loan_servicing,
@@ -23,4 +24,5 @@ WORKFLOWS: tuple[Workflow, ...] = (
     client_profile.WORKFLOW,
     market_event.WORKFLOW,
     client_follow_up.WORKFLOW,
+    copilot.WORKFLOW,
 )

@@ -14,6 +14,7 @@ from db.errors import CountersignError
 from db.journal import Fence
 from db.pool import Pool
 from tools.bank import Bank
+from tools.desk import Desk
 from tools.letter_facts import Creditor
 from tools.model import Model
 from tools.model_calls import Spender
@@ -41,6 +42,7 @@ class Context:
     `start` starts a workflow, by its name, as a case of its own: name the thread by what it is for (uuid5 of this one's
     id), and a repeat starts nothing; `start_each` does so for a chunk, and says how many it started. Without a
     `fraud_model` the rules alone judge payments; without a language `model` templates alone speak.
+    `desk` is what a conversation works with.
     """
 
     tenant_id: str
@@ -58,6 +60,7 @@ class Context:
     fraud_model: FraudModel | None = None
     shelf: PolicyShelf = field(default_factory=PolicyShelf)
     model: Model | None = None
+    desk: Desk = field(default_factory=Desk)
 
     def deed(self, action: str, record: Mapping[str, Any], person: str = SYSTEM) -> Deed:
         """What this run puts on the audit chain."""

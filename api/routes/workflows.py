@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request, Response
 from psycopg import AsyncConnection
 from pydantic import BaseModel
 
-from api import idempotent, streaming
+from api import conversation, idempotent, streaming
 from api.auth import Caller, TheEngine, require
 from api.errors import responses
 from api.idempotent import Answer, RequiredKey, Wish
@@ -72,9 +72,11 @@ async def start(
 ) -> Started:
     """Thread, run, first event, audit row and job in the caller's transaction: accepted, or nothing at all."""
     thread_id = await open_thread(conn, workflow, actor)
-    run = NewRun(uuids.uuid7(), actor.tenant_id, thread_id, actor.person, input={"request": request}, claim=claim)
+    given = workflow.first_state(request)
+    run = NewRun(uuids.uuid7(), actor.tenant_id, thread_id, actor.person, input=given, claim=claim)
     await runs.accept(conn, run)
-    deed = Deed(actor.tenant_id, actor.person, "thread.started", {"request": request}, thread_id, run.run_id)
+    record = conversation.on_record(workflow, given)
+    deed = Deed(actor.tenant_id, actor.person, "thread.started", record, thread_id, run.run_id)
     await audit.record(conn, deed)
     return Started(thread_id=thread_id, run_id=run.run_id, workflow=workflow.name, status="pending")
 
@@ -96,6 +98,7 @@ def _starter(workflow: Workflow) -> Callable[..., Any]:
         body: Any, request: Request, actor: Caller, engine: TheEngine, idempotency_key: RequiredKey
     ) -> Response:
         require(actor, *workflow.may_start)
+        conversation.refuse_unless_possible(engine.model, workflow, actor)
         wanted = body.model_dump(mode="json")
         wish = Wish(actor, idempotency_key, request.url.path, wanted)
 
