@@ -13,6 +13,7 @@ from fastapi.routing import APIRoute
 
 from api import auth, errors
 from api.bootstrap import open_engine
+from api.mcp.server import McpEndpoint
 from api.protocol import (
     assistants,
     crons,
@@ -89,10 +90,15 @@ class Described(FastAPI):
 
 def create_app(settings: Settings, database_url: str, *, with_worker: bool) -> FastAPI:
     """The engine opens and closes with the application; `with_worker` drives runs in the same process."""
+    mcp = McpEndpoint()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with open_engine(settings, database_url) as engine, asyncio.TaskGroup() as group:
+        async with (
+            open_engine(settings, database_url) as engine,
+            mcp.open(),
+            asyncio.TaskGroup() as group,
+        ):
             app.state.engine = engine
             app.state.trusted = {}
             # What is there for good is not looked through again and again.
@@ -126,7 +132,7 @@ def create_app(settings: Settings, database_url: str, *, with_worker: bool) -> F
     # Not `include_router`, which has each request look through each router.
     routes = [route for part in (*SDK_ROUTES, *STREAM_ROUTES, *OUR_ROUTES) for route in part.router().routes]
     app.state.routes = [route for route in routes if isinstance(route, APIRoute)]
-    app.router.routes.extend(routes)
+    app.router.routes.extend([*routes, mcp.route])
     return app
 
 

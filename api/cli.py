@@ -172,6 +172,17 @@ def apply_for_loans(
 
 
 @app.command()
+def mcp(
+    url: Annotated[str, typer.Option(envvar="COUNTERSIGN_URL", help="of the API")] = "http://127.0.0.1:8000",
+    key: Annotated[str, typer.Option(envvar="COUNTERSIGN_KEY", help="API key: the agent acts with its rights")] = "",
+) -> None:
+    """Offers the API to an MCP client that starts commands, on standard input and output."""
+    from api.commands.mcp import serve
+
+    asyncio.run(serve(url, key))
+
+
+@app.command()
 def replay(thread: Annotated[UUID, typer.Argument(help="the loan application's thread")]) -> None:
     """Decides a case again from its stored facts and versions; ends with 0 if all comes out byte for byte."""
     from api.commands.backtest import run_replay

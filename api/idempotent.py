@@ -17,19 +17,19 @@ from db.canonical import canonical_json
 from db.pool import Pool, transaction
 
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
-_WORDS = "Any text unique to this wish. The same key and body get the first answer again; another body gets a 409."
+KEY_WORDS = "Any text unique to this wish. The same key and body get the first answer again; another body gets a 409."
 _SCHEMA = WithJsonSchema({"type": "string", "minLength": 1, "maxLength": 255, "pattern": r"^[\x21-\x7e]+$"})
 
 
-def _checked(key: Any) -> Any:
+def checked_key(key: Any) -> Any:
     if isinstance(key, str) and not _KEY.fullmatch(key):
         raise ValueError("must be 1 to 255 visible ASCII characters without blanks, such as a UUID")
     return key
 
 
-_HEADER = Header(alias="Idempotency-Key", description=_WORDS)
-RequiredKey = Annotated[str, BeforeValidator(_checked), _SCHEMA, _HEADER]
-OptionalKey = Annotated[str | None, BeforeValidator(_checked), _SCHEMA, _HEADER]
+_HEADER = Header(alias="Idempotency-Key", description=KEY_WORDS)
+RequiredKey = Annotated[str, BeforeValidator(checked_key), _SCHEMA, _HEADER]
+OptionalKey = Annotated[str | None, BeforeValidator(checked_key), _SCHEMA, _HEADER]
 
 Answer = tuple[int, dict[str, Any]]
 

@@ -37,6 +37,11 @@ class Settings(BaseSettings):
     )
     host: str = Field("127.0.0.1", validation_alias="COUNTERSIGN_HOST", description="address that the API listens on")
     port: PositiveInt = Field(8000, description="port that the API listens on")
+    public_url: str | None = Field(
+        None,
+        validation_alias="COUNTERSIGN_PUBLIC_URL",
+        description="where people reach the API, for links to it; unset: http:// and its address and port",
+    )
     banking_api_base_url: str | None = Field(None, description="the core bank; unset: the sandbox bank is started")
     banking_api_key: SecretStr | None = Field(None, description="the core bank's bearer key")
     banking_webhook_secret: SecretStr | None = Field(
@@ -161,6 +166,10 @@ class Settings(BaseSettings):
         except ValueError as exc:
             raise ValueError(f"COUNTERSIGN_WEBHOOK_ALLOW: {exc}") from exc
         return entries
+
+    @property
+    def reached_at(self) -> str:
+        return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")
 
     def allowed_origins(self) -> list[str]:
         return [origin.strip() for origin in self.cors_origins.split(",") if origin.strip()]

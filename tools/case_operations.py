@@ -10,7 +10,7 @@ from pydantic import Field
 
 from db import reviews, threads
 from db.actor import Actor
-from db.reviews import REQUESTER, Review
+from db.reviews import BANK, REQUESTER, Review
 from db.threads import Thread, Wanted
 from tools import case_records
 from tools.case_records import StoredLetter
@@ -50,8 +50,8 @@ class CaseLine:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A question that is open. `waits_for` is `requester` (whoever started the case), a role of staff, or `internal`:
-    then no more is told of it.
+    """A question that is open. `waits_for` is `requester` (whoever started the case), a role of staff, a party such as
+    `bank`, or `internal`: then no more is told of it.
 
     Whoever answers names `payload_sha256`: it stands for the payload that they were shown.
     """
@@ -102,18 +102,7 @@ async def list_cases(caller: Caller, wanted: WantedCases) -> list[CaseLine]:
 @operation(READ)
 async def get_case(caller: Caller, wanted: OfCase) -> CaseView:
     """How a case stands: its outcome, or what it waits for and whether that is the caller's to give; its letters."""
-    async with caller.pool.connection() as conn:
-        thread = await threads.get(conn, caller.actor, wanted.thread_id)
-        asked = await reviews.of_thread(conn, caller.actor, wanted.thread_id)
-        kept = await case_records.letters(conn, caller.actor.tenant_id, wanted.thread_id)
-    error = thread.error if thread.error is None or caller.actor.sees_whole_tenant else _FAULT
-    return CaseView(
-        case=line_of(thread),
-        error=error,
-        state=await caller.state_of(wanted.thread_id),
-        waiting=[asked_of(caller.actor, review) for review in asked if review.status == "open"],
-        letters=[_letter(wanted.thread_id, letter) for letter in kept],
-    )
+    return await case_view(caller, wanted)
 
 
 @operation(READ)
@@ -141,6 +130,21 @@ async def list_loan_offers(caller: Caller, wanted: Page) -> list[Asked]:
     return [asked_of(caller.actor, review) for review in offers]
 
 
+async def case_view(caller: Caller, wanted: OfCase) -> CaseView:
+    async with caller.pool.connection() as conn:
+        thread = await threads.get(conn, caller.actor, wanted.thread_id)
+        asked = await reviews.of_thread(conn, caller.actor, wanted.thread_id)
+        kept = await case_records.letters(conn, caller.actor.tenant_id, wanted.thread_id)
+    error = thread.error if thread.error is None or caller.actor.sees_whole_tenant else _FAULT
+    return CaseView(
+        case=line_of(thread),
+        error=error,
+        state=await caller.state_of(wanted.thread_id),
+        waiting=[asked_of(caller.actor, review) for review in asked if review.status == "open"],
+        letters=[_letter(wanted.thread_id, letter) for letter in kept],
+    )
+
+
 def stands(thread: Thread) -> Stands:
     if thread.outcome is not None:
         return "completed"
@@ -159,7 +163,8 @@ def asked_of(actor: Actor, review: Review) -> Asked:
     """Of what others are asked, clients and agents are told that it is there, and no more."""
     is_yours = reviews.refusal(review, actor) is None
     if not (actor.sees_whole_tenant or review.role == REQUESTER):
-        return Asked(review.review_id, review.thread_id, INTERNAL, is_yours)
+        # That a payment is at the bank is told of it anyway.
+        return Asked(review.review_id, review.thread_id, BANK if review.role == BANK else INTERNAL, is_yours)
     return Asked(
         review_id=review.review_id,
         thread_id=review.thread_id,

@@ -38,10 +38,10 @@ class Client:
     """Safe to use from several threads. Raises Refused, or Unavailable after the last attempt."""
 
     def __init__(self, url: str, key: str) -> None:
-        self._url = _checked_url(url)
+        self._url = checked_url(url)
         self._http = httpx.Client(
             base_url=self._url,
-            headers={"Authorization": f"Bearer {_checked_key(key)}"},
+            headers={"Authorization": f"Bearer {checked_key(key)}"},
             timeout=TIMEOUT_S,
             limits=httpx.Limits(max_connections=64),
             trust_env=httpx.URL(url).host not in ("127.0.0.1", "::1", "localhost"),
@@ -142,13 +142,13 @@ class _Stream:
         self.last_id, self.failures, self.heard_at = event_id, 0, time.monotonic()
 
 
-def _checked_key(key: str) -> str:
+def checked_key(key: str) -> str:
     if not key or not key.isascii() or not key.isprintable() or " " in key:
         raise InvalidInput("--key", "is not an API key")
     return key
 
 
-def _checked_url(url: str) -> str:
+def checked_url(url: str) -> str:
     try:
         parsed = httpx.URL(url)
     except httpx.InvalidURL as exc:

@@ -12,9 +12,10 @@ from pydantic.config import JsonDict
 
 from api import idempotent
 from api.auth import Caller, TheEngine
+from api.bootstrap import Engine
 from api.disclosure import WITHHELD
 from api.errors import responses
-from api.idempotent import RequiredKey, Wish
+from api.idempotent import Granted, RequiredKey, Wish
 from api.strict import StrictRoute
 from db import reviews
 from db.actor import Actor
@@ -109,15 +110,21 @@ def router() -> APIRouter:
     ) -> JSONResponse:
         """One answer wins; the case goes on with it. The second gets a 409, as does one that names another payload."""
 
-        async def act(conn: AsyncConnection[Any]) -> idempotent.Answer:
-            review = await reviews.get(conn, actor, review_id)
-            given = Answer(body.payload_sha256, body.answer, claim=claim)
-            run, _ = await reviews.answer(conn, review, actor, given)
-            answered = Answered(review_id=review_id, thread_id=review.thread_id, run_id=run.run_id)
-            return 202, answered.model_dump(mode="json")
-
         wish = Wish(actor, idempotency_key, request.url.path, body.model_dump(mode="json"))
-        with engine.queue.claim() as claim:
-            return (await idempotent.grant(engine.pool, wish, act)).response()
+        return (await settle(engine, wish, review_id, body)).response()
 
     return routes
+
+
+async def settle(engine: Engine, wish: Wish, review_id: UUID, body: AnswerBody) -> Granted:
+    """Raises as `reviews.answer` does."""
+
+    async def act(conn: AsyncConnection[Any]) -> idempotent.Answer:
+        review = await reviews.get(conn, wish.actor, review_id)
+        given = Answer(body.payload_sha256, body.answer, claim=claim)
+        run, _ = await reviews.answer(conn, review, wish.actor, given)
+        answered = Answered(review_id=review_id, thread_id=review.thread_id, run_id=run.run_id)
+        return 202, answered.model_dump(mode="json")
+
+    with engine.queue.claim() as claim:
+        return await idempotent.grant(engine.pool, wish, act)

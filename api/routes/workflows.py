@@ -11,8 +11,9 @@ from pydantic import BaseModel
 
 from api import conversation, idempotent, streaming
 from api.auth import Caller, TheEngine, require
+from api.bootstrap import Engine
 from api.errors import responses
-from api.idempotent import Answer, RequiredKey, Wish
+from api.idempotent import Answer, Granted, RequiredKey, Wish
 from api.strict import StrictRoute
 from db import audit, runs, threads
 from db.actor import Actor
@@ -67,6 +68,25 @@ def router() -> APIRouter:
     return routes
 
 
+async def accept(engine: Engine, workflow: Workflow, actor: Actor, body: BaseModel, key: str) -> Granted:
+    """The case that the actor's key stands for: a new one, or the one it started before."""
+    conversation.refuse_unless_possible(engine.model, workflow, actor)
+    wanted = body.model_dump(mode="json")
+    wish = Wish(actor, key, _path(workflow), wanted)
+
+    async def act(conn: AsyncConnection[Any]) -> Answer:
+        started = await start(conn, workflow, actor, wanted, claim)
+        return 202, started.model_dump(mode="json")
+
+    granted = await idempotent.granted_before(engine.pool, wish)
+    if granted is None:
+        if workflow.check is not None:
+            await workflow.check(body, engine.bank)
+        with engine.queue.claim() as claim:
+            granted = await idempotent.grant(engine.pool, wish, act)
+    return granted
+
+
 async def start(
     conn: AsyncConnection[Any], workflow: Workflow, actor: Actor, request: dict[str, Any], claim: Claim
 ) -> Started:
@@ -98,20 +118,7 @@ def _starter(workflow: Workflow) -> Callable[..., Any]:
         body: Any, request: Request, actor: Caller, engine: TheEngine, idempotency_key: RequiredKey
     ) -> Response:
         require(actor, *workflow.may_start)
-        conversation.refuse_unless_possible(engine.model, workflow, actor)
-        wanted = body.model_dump(mode="json")
-        wish = Wish(actor, idempotency_key, request.url.path, wanted)
-
-        async def act(conn: AsyncConnection[Any]) -> Answer:
-            started = await start(conn, workflow, actor, wanted, claim)
-            return 202, started.model_dump(mode="json")
-
-        granted = await idempotent.granted_before(engine.pool, wish)
-        if granted is None:
-            if workflow.check is not None:
-                await workflow.check(body, engine.bank)
-            with engine.queue.claim() as claim:
-                granted = await idempotent.grant(engine.pool, wish, act)
+        granted = await accept(engine, workflow, actor, body, idempotency_key)
         location = f"/threads/{granted.body['thread_id']}"
         if "text/event-stream" in request.headers.get("accept", ""):
             events = streaming.of_thread(engine, actor, UUID(granted.body["thread_id"]))

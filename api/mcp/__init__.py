@@ -1,0 +1,1 @@
+"""Countersign for agents that speak the Model Context Protocol."""
