@@ -38,6 +38,7 @@ from db.threads import NewThread, Thread
 from tools.bank import Bank
 from tools.letter_facts import DEMO_CREDITOR, DEMO_CREDITOR_EU
 from tools.model import Model
+from tools.rules import account_numbers
 from tools.rules import fraud_model as fraud_models
 from tools.rules.fraud_model import FraudModel
 from tools.screening import screening_index
@@ -72,6 +73,7 @@ class Engine:
 async def open_engine(settings: Settings, database_url: str) -> AsyncIterator[Engine]:
     """Raises SchemaMismatch if the database is not this program's, DatabaseUnavailable if it is away."""
     check_schema(database_url)
+    account_numbers.leave_out_check_digits(not settings.account_checksums)
     async with AsyncExitStack() as stack:
         pool = await stack.enter_async_context(open_pool(database_url, max_size=settings.pool_size))
         feed = await stack.enter_async_context(EventFeed(pool, database_url))

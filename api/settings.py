@@ -68,6 +68,16 @@ class Settings(BaseSettings):
         validation_alias="COUNTERSIGN_SANDBOX_SETTLEMENT_S",
         description="time that the sandbox bank's payments to other banks take for each step",
     )
+    sandbox_world: Path | None = Field(
+        None,
+        validation_alias="COUNTERSIGN_SANDBOX_WORLD",
+        description="JSON file of a world that the sandbox bank loads, once; unset: its own alone",
+    )
+    account_checksums: bool = Field(
+        True,
+        validation_alias="COUNTERSIGN_ACCOUNT_CHECKSUMS",
+        description="check digits of IBANs; false only for a test world of made-up numbers, and said in /health",
+    )
     bootstrap_key: SecretStr | None = Field(
         None, validation_alias="COUNTERSIGN_BOOTSTRAP_KEY", description="value of the first admin key"
     )

@@ -77,7 +77,7 @@ def test_conversation_reads_with_its_users_rights_and_streams_what_it_says(
     async def talk() -> list[Any]:
         async with get_client(url=countersign.url, api_key=talker.key) as client:
             thread_id = (await client.threads.create())["thread_id"]
-            said = {"messages": [{"type": "human", "content": "What do I have?", "id": "m-1"}]}
+            said: dict[str, Any] = {"messages": [{"type": "human", "content": "What do I have?", "id": "m-1"}]}
             parts = client.runs.stream(thread_id, "copilot", input=said, stream_mode=["messages-tuple", "values"])
             told = [part async for part in parts]
             return [*told, await client.runs.wait(thread_id, "copilot", input=said)]
@@ -216,10 +216,8 @@ def test_nobody_but_the_user_says_what_the_user_says(
 
 
 def test_conversation_is_its_beginners_alone_and_no_agents(countersign: Service, endpoint: HostileModel) -> None:
-    talker, body = (
-        Talker(countersign),
-        {"assistant_id": "copilot", "input": {"messages": [{"role": "user", "content": "hi"}]}},
-    )
+    talker, said = Talker(countersign), {"messages": [{"role": "user", "content": "hi"}]}
+    body = {"assistant_id": "copilot", "input": said}
     talker.send("Hello")
 
     by_staff = countersign.client("operator").post(f"/threads/{talker.thread_id}/runs/wait", json=body)
