@@ -8,7 +8,7 @@ from uuid import UUID
 
 from api.catalogue import all_served
 from api.daily import Daily
-from api.desk import exposed_of
+from api.desk import exposed_of, offers
 from api.driver import Driver, Surroundings
 from api.expiry import Expiry
 from api.graph_factory import Backing
@@ -117,7 +117,7 @@ async def open_engine(settings: Settings, database_url: str) -> AsyncIterator[En
             screening,
             model,
             model=language_model,
-            exposed=exposed_of(settings.copilot_tools),
+            exposed=exposed_of(settings.copilot_tools, offers(served)),
         )
         driver = Driver(around)
         settlements = Settlements(pool, bank, settings.return_window_s)

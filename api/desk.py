@@ -1,7 +1,7 @@
 """What a conversation's run works with, put together from its process: its caller's rights, and what it may start."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextvars import Context as Variables
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -18,6 +18,7 @@ from db.actor import Actor
 from db.errors import CountersignError
 from db.runs import Begun
 from db.tenancy import acting_for
+from tools import register
 from tools.copilot_exposed import Exposed, read_exposed
 from tools.desk import Desk, Offer
 from tools.operation import Caller
@@ -51,12 +52,16 @@ def offers(served: Mapping[str, Served]) -> dict[str, Offer]:
     }
 
 
-def exposed_of(file: Path | None) -> Exposed | None:
+def exposed_of(file: Path | None, startable: Collection[str]) -> Exposed | None:
     """Raises CountersignError for a file that names nothing that there is."""
     if file is None:
         return None
     try:
-        return read_exposed(file.read_text(encoding="utf-8"))
+        exposed = read_exposed(file.read_text(encoding="utf-8"))
+        for tool in exposed.tools:
+            if tool.operation not in {None, *register.BY_NAME} or tool.workflow not in {None, *startable}:
+                raise ValueError(f"{tool.name} names {tool.operation or tool.workflow}, and there is no such")
+        return exposed
     except (OSError, ValueError) as exc:
         raise CountersignError(f"COUNTERSIGN_COPILOT_TOOLS: {file}: {exc}") from exc
 

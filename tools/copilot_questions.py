@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 from db.actor import Role
@@ -48,4 +49,5 @@ def _words(wish: Mapping[str, Any]) -> str:
     payee = given.get("destination_account") or given.get("creditor_iban") or us_account
     name = f" ({given['creditor_name']})" if given.get("creditor_name") else ", no name given"
     subject = f"with the subject “{given['reference']}”" if given.get("reference") else "without a subject"
-    return f"Pay {given['amount']} {given['currency']} from {given['source_account']} to {payee}{name}, {subject}?"
+    amount = f"{Decimal(given['amount']):.2f} {given['currency']}"
+    return f"Pay {amount} from {given['source_account']} to {payee}{name}, {subject}?"

@@ -24,6 +24,10 @@ _Text = Annotated[str, Field(min_length=1, max_length=200)]
 _Amount = Annotated[Decimal, Field(gt=0, le=1_000_000_000)]
 
 
+LONGEST_REFERENCE = 140
+"""Of a transfer."""
+
+
 class UnreadableWorld(Exception):
     """The file is no world, or not the one that this bank has."""
 
@@ -65,13 +69,14 @@ class WorldParty(_Part):
 
 
 class WorldTransaction(_Part):
-    """`payer` and `payee` are accounts' ids, or parties' numbers."""
+    """`payer` and `payee` are accounts' ids, or parties' numbers. The reference may be longer than a transfer's:
+    statements tell the whole."""
 
     payer: _Id
     payee: _Id
     amount: _Amount
     booked_at: AwareDatetime
-    reference: Reference = ""
+    reference: Annotated[str, Field(max_length=4_000)] = ""
 
 
 class WorldStandingOrder(_Part):
@@ -103,9 +108,8 @@ class World(_Part):
 
     def currencies(self) -> dict[str, str]:
         """Of every account, by its id."""
-        return {each.account_id: each.currency for each in self.accounts} | {
-            each.iban: each.currency for each in self.parties
-        }
+        found: dict[str, str] = {each.account_id: each.currency for each in self.accounts}
+        return found | {each.iban: each.currency for each in self.parties}
 
     @model_validator(mode="after")
     def _names_what_it_has(self) -> "World":
@@ -226,7 +230,8 @@ async def _book(conn: Connection, world: World, booked: WorldTransaction, key: s
     moved = (booked.payer, booked.payee, minor)
     transaction_id = await _booked(conn, currency, (booked.reference or "transfer", booked.booked_at), moved)
     await _request(conn, key, "/transfers")
-    await record(conn, Payment(booked.payer, minor, currency, booked.reference, booked.payee), key, transaction_id)
+    payment = Payment(booked.payer, minor, currency, booked.reference[:LONGEST_REFERENCE], booked.payee)
+    await record(conn, payment, key, transaction_id)
 
 
 async def _booked(conn: Connection, currency: str, said: tuple[str, Any], moved: tuple[str, str, int]) -> int:
