@@ -1,7 +1,6 @@
 """The HTTP application: routes over one engine, errors as problem JSON, and the worker beside it if asked for."""
 
 import asyncio
-import gc
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,7 +11,7 @@ from fastapi.middleware.cors import CORSMiddleware
 from fastapi.routing import APIRoute
 
 from api import auth, errors
-from api.bootstrap import open_engine
+from api.bootstrap import collect_seldom, open_engine
 from api.mcp.server import McpEndpoint
 from api.protocol import (
     assistants,
@@ -30,6 +29,7 @@ from api.protocol import threads as sdk_threads
 from api.routes import (
     agents,
     bank_events,
+    batches,
     clients,
     fairness,
     fraud,
@@ -38,11 +38,15 @@ from api.routes import (
     interactions,
     keys,
     lending,
+    loan_decisions,
     loan_notices,
+    loan_withdrawals,
     market_events,
     models,
     payments,
     policies,
+    policy_oversight,
+    portfolios,
     reviews,
     servicing,
     tasks,
@@ -54,8 +58,9 @@ from api.settings import Settings
 from api.strict import LimitedBody
 
 OUR_ROUTES = (
-    workflows, threads, reviews, lending, loan_notices, servicing, payments, fraud, policies, fairness, agents,
-    bank_events, keys, webhooks, clients, tasks, interactions, market_events, intake, models,
+    workflows, batches, threads, reviews, lending, loan_decisions, loan_notices, loan_withdrawals, servicing, payments,
+    fraud, policy_oversight, policies, fairness, agents, bank_events, keys, webhooks, clients, tasks, interactions,
+    market_events, portfolios, intake, models,
     health,
 )  # fmt: skip
 SDK_ROUTES = (runs, sdk_threads, thread_states, run_control, assistants, store, crons, info)
@@ -63,8 +68,6 @@ SDK_ROUTES = (runs, sdk_threads, thread_states, run_control, assistants, store, 
 STREAM_ROUTES = (thread_streams, thread_protocol, thread_sockets)
 READABLE = ("Content-Location", "Location", "X-Pagination-Total", "X-Pagination-Next", "Retry-After")
 """Headers of ours that pages of other origins need to see. Keys travel in headers: there are no cookies to allow."""
-GARBAGE = 50_000
-"""New objects until some are looked through: a run makes thousands, which nearly all go by themselves."""
 DESCRIPTION = """Agents propose, rules decide, people countersign, the ledger moves exactly once.
 
 Start a case under `workflows`, follow it under `threads`, answer what waits for you under `reviews`."""
@@ -101,10 +104,7 @@ def create_app(settings: Settings, database_url: str, *, with_worker: bool) -> F
         ):
             app.state.engine = engine
             app.state.trusted = {}
-            # What is there for good is not looked through again and again.
-            gc.collect()
-            gc.freeze()
-            gc.set_threshold(GARBAGE)
+            collect_seldom()
             if with_worker:
                 worker = group.create_task(engine.worker.work(settings.worker_concurrency, settings.drain_s))
                 worker.add_done_callback(_end_process)

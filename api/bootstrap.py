@@ -1,6 +1,7 @@
 """The one composition root: app, worker, command line and tests all stand on what is put together here."""
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -35,6 +36,7 @@ from db.runs import Begun
 from db.store import Store
 from db.tenant_checkpoints import TenantCheckpoints
 from db.threads import NewThread, Thread
+from db.together import Together
 from tools.bank import Bank
 from tools.letter_facts import DEMO_CREDITOR, DEMO_CREDITOR_EU
 from tools.model import Model
@@ -45,6 +47,8 @@ from tools.screening import screening_index
 
 EDITS_AT_ONCE = 2
 """States written by hand at one time: each takes two connections."""
+GARBAGE = 50_000
+"""New objects until some are looked through: a run makes thousands, which nearly all go by themselves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +121,10 @@ async def open_engine(settings: Settings, database_url: str) -> AsyncIterator[En
             screening,
             model,
             model=language_model,
+            grouped=Together(pool),
             exposed=exposed_of(settings.copilot_tools, offers(served)),
         )
+        stack.callback(around.optimiser.close)
         driver = Driver(around)
         settlements = Settlements(pool, bank, settings.return_window_s)
         yield Engine(
@@ -139,6 +145,13 @@ async def open_engine(settings: Settings, database_url: str) -> AsyncIterator[En
             model=language_model,
             new_threads=Grouped(create_each),
         )
+
+
+def collect_seldom() -> None:
+    """For a process that has all it needs: what is there for good is not looked through again and again."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(GARBAGE)
 
 
 def _worker(settings: Settings, around: Surroundings, driver: Driver, settlements: Settlements) -> Worker:

@@ -1,7 +1,6 @@
 """`countersign`: starts the processes, applies migrations, makes keys, runs the demo."""
 
 import asyncio
-import gc
 import io
 import logging
 import os
@@ -29,6 +28,7 @@ from api.commands.policy import policy_app
 from api.commands.records import audit_app, keys_app
 from api.commands.scorecard import scorecard_app
 from api.commands.servicing import servicing_app
+from api.commands.wealth import holdings_app, send_market_events
 from api.settings import Settings
 from db.errors import CountersignError, InvalidInput
 from db.migrate import check_schema, migrate
@@ -49,9 +49,11 @@ app.add_typer(keys_app, name="keys")
 app.add_typer(audit_app, name="audit")
 app.add_typer(fairness_app, name="fairness")
 app.add_typer(fraud_app, name="fraud")
+app.add_typer(holdings_app, name="holdings")
 app.add_typer(policy_app, name="policy")
 app.add_typer(scorecard_app, name="scorecard")
 app.add_typer(servicing_app, name="servicing")
+app.command(name="market-event")(send_market_events)
 out = Console()
 
 
@@ -125,6 +127,7 @@ def sandbox(
             port or named.sandbox_port,
             log_level="warning",
             access_log=False,
+            proxy_headers=False,
             timeout_graceful_shutdown=1,
         )
         server = uvicorn.Server(config)
@@ -252,10 +255,10 @@ def _serve(settings: Settings, url: str, *, with_worker: bool, with_parent: bool
 
 
 async def _work(settings: Settings, url: str, *, with_parent: bool) -> None:
-    from api.bootstrap import open_engine
+    from api.bootstrap import collect_seldom, open_engine
 
     async with open_engine(settings, url) as engine:
-        gc.freeze()
+        collect_seldom()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, engine.worker.stop)

@@ -30,6 +30,7 @@ from db.reviews import Question
 from db.runs import MAX_ATTEMPTS, Begun, Ending, Pause
 from db.tenancy import acting_for
 from db.tenant_checkpoints import TenantCheckpoints, saved_as
+from db.together import Together
 from db.turns import Last
 from tools.bank import Bank
 from tools.context import Context
@@ -37,6 +38,7 @@ from tools.copilot_exposed import Exposed
 from tools.letter_facts import Creditor
 from tools.model import Model
 from tools.policy_shelf import PolicyShelf
+from tools.rebalance_optimiser import Optimiser
 from tools.rules.fraud_model import FraudModel
 from tools.rules.sanctions import ScreeningIndex
 
@@ -66,6 +68,8 @@ class Surroundings:
     fraud_model: FraudModel | None = None
     shelf: PolicyShelf = field(default_factory=PolicyShelf)
     model: Model | None = None
+    grouped: Together | None = None
+    optimiser: Optimiser = field(default_factory=Optimiser)
     exposed: Exposed | None = None
 
 
@@ -76,6 +80,7 @@ class Driver:
         self._draining = False
         self._begins = Grouped(self._begin_each)
         self._ends = Grouped(self._end_each)
+        self._closes = Grouped(self._close_each)
 
     def drain(self) -> None:
         """Lets every run stop at its step's end; each is put back for another worker."""
@@ -175,6 +180,8 @@ class Driver:
             fraud_model=self._around.fraud_model,
             shelf=self._around.shelf,
             model=self._around.model,
+            grouped=self._around.grouped,
+            optimiser=self._around.optimiser,
             desk=desk_of(self._around, run),
         )
 
@@ -186,12 +193,14 @@ class Driver:
         if ending.run_status == "success" and results.is_expected(run.run_id):
             results.tell(run.run_id, encoded(final(execution.values, execution.interrupts)))
         last = Last(run, ending, execution.next_seq(), values=execution.told_values())
-        if not is_case and ending.error is None:
-            told = await self._ends.ask(last)
-            if told is None:
-                raise StaleRun(run.run_id)
+        if is_case and ending.run_status == "success" and execution.interrupts:
+            told = await self._end_asking(execution, last)
         else:
-            told = await self._end_on_record(execution, last, is_case=is_case)
+            ends = self._ends if not is_case and ending.error is None else self._closes
+            ended = await ends.ask(last)
+            if ended is None:
+                raise StaleRun(run.run_id)
+            told = ended
         self._around.queue.done(run.run_id)
         self._around.journal.announce([told])
         self._tell_webhook(run)
@@ -201,22 +210,16 @@ class Driver:
             failpoints.hit("webhook.due")
             self._around.deliverer.wake()
 
-    async def _end_on_record(self, execution: Execution, last: Last, *, is_case: bool) -> Event:
-        """In one transaction with the reviews it opens and its row in the audit."""
-        run, ending = last.run, last.ending
+    async def _end_asking(self, execution: Execution, last: Last) -> Event:
+        """In one transaction with the reviews it opens."""
         opened = []
         async with transaction(self._around.pool) as conn:
-            for interrupt in execution.interrupts if is_case and ending.run_status == "success" else ():
+            for interrupt in execution.interrupts:
                 question = Question(**interrupt["value"])
                 form = interrupt["response_schema"]
-                review_id = await reviews.open_review(conn, run, interrupt["id"], question, form)
+                review_id = await reviews.open_review(conn, last.run, interrupt["id"], question, form)
                 opened.append({"review_id": review_id, "kind": question.kind, "role": question.role})
-            told = await turns.end(conn, last._replace(reviews=opened))
-            if ending.outcome or ending.error:
-                record = {"outcome": ending.outcome, "error": ending.error}
-                deed = Deed(run.tenant_id, SYSTEM, f"run.{ending.run_status}", record, run.thread_id, run.run_id)
-                await audit.record(conn, deed)
-        return told
+            return await turns.end(conn, last._replace(reviews=opened))
 
     async def _begin_each(self, run_ids: Sequence[UUID]) -> list[Begun | None]:
         async with self._around.pool.connection() as conn:
@@ -226,10 +229,24 @@ class Driver:
         async with self._around.pool.connection() as conn:
             return await turns.end_each(conn, lasts)
 
+    async def _close_each(self, lasts: Sequence[Last]) -> list[Event | None]:
+        """In one transaction with their rows in the audit."""
+        async with transaction(self._around.pool) as conn:
+            told = await turns.end_each(conn, lasts)
+            ended = [last for last, event in zip(lasts, told, strict=True) if event is not None]
+            await audit.record_each(conn, [_deed(last) for last in ended if last.ending.outcome or last.ending.error])
+        return told
+
     async def _put_back(self, execution: Execution, pause: Pause) -> None:
         async with transaction(self._around.pool) as conn:
             told = await runs.put_back(conn, self._around.queue, execution.run, execution.next_seq(), pause)
         self._around.journal.announce([told])
+
+
+def _deed(last: Last) -> Deed:
+    run, ending = last.run, last.ending
+    record = {"outcome": ending.outcome, "error": ending.error}
+    return Deed(run.tenant_id, SYSTEM, f"run.{ending.run_status}", record, run.thread_id, run.run_id)
 
 
 def _failed(exc: Exception) -> Ending:

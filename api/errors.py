@@ -12,7 +12,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 from starlette.exceptions import HTTPException
 
 from db import errors
@@ -51,6 +51,14 @@ class FieldError(BaseModel):
     reason: str
 
 
+class Fault(BaseModel):
+    """Why a part of a request was refused: what its problem would say, had it been sent alone."""
+
+    status: int
+    detail: str
+    errors: list[FieldError]
+
+
 class Problem(BaseModel):
     """RFC 9457, with the faulty fields beside it."""
 
@@ -75,6 +83,22 @@ def install(app: FastAPI) -> None:
 
 def refuse(request: Request, exc: InvalidRequest) -> JSONResponse:
     return _problem(request, exc.status, str(exc), [(exc.field, exc.reason)], "InvalidRequest")
+
+
+def fault_of(exc: errors.CountersignError | ValidationError) -> Fault:
+    """Of one part of a request that has others. Raises what is nobody's fault but ours."""
+    if isinstance(exc, ValidationError):
+        fields = [(_field(("body", *error["loc"])), _reason(dict(error))) for error in exc.errors()[:_MOST_FIELDS]]
+        status, detail = 422, "; ".join(f"{field}: {reason}" for field, reason in fields)
+    else:
+        known = _status_of(exc)
+        if known is None:
+            raise exc
+        fields = [(exc.field, exc.reason)] if isinstance(exc, errors.InvalidInput) else []
+        status, detail = known, str(exc)
+    return Fault(
+        status=status, detail=detail, errors=[FieldError(field=field, reason=reason) for field, reason in fields]
+    )
 
 
 def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
@@ -135,7 +159,7 @@ async def _http(request: Request, exc: Exception) -> JSONResponse:
 
 
 async def _countersign(request: Request, exc: Exception) -> JSONResponse:
-    status = next((status for kind, status in STATUSES if isinstance(exc, kind)), 500)
+    status = _status_of(exc) or 500
     if status == 500:
         _log.error("%s %s", request.method, request.url.path, exc_info=exc)
     fields = [(exc.field, exc.reason)] if isinstance(exc, errors.InvalidInput) else []
@@ -151,6 +175,10 @@ async def _database_away(request: Request, exc: Exception) -> JSONResponse:
 async def _unforeseen(request: Request, exc: Exception) -> JSONResponse:
     _log.error("%s %s", request.method, request.url.path, exc_info=exc)
     return _problem(request, 500, "something unforeseen went wrong; it is in the log")
+
+
+def _status_of(exc: Exception) -> int | None:
+    return next((status for kind, status in STATUSES if isinstance(exc, kind)), None)
 
 
 def _allowed(request: Request, of_first_route: str) -> str:

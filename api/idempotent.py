@@ -22,6 +22,7 @@ _SCHEMA = WithJsonSchema({"type": "string", "minLength": 1, "maxLength": 255, "p
 
 
 def checked_key(key: Any) -> Any:
+    """Raises ValueError for what cannot be one."""
     if isinstance(key, str) and not _KEY.fullmatch(key):
         raise ValueError("must be 1 to 255 visible ASCII characters without blanks, such as a UUID")
     return key

@@ -8,11 +8,11 @@ import uuid_utils.compat as uuids
 from psycopg import AsyncConnection
 
 from api.serving import Served
-from db import audit, bulk_starts, runs, threads
+from db import audit, mass_start, runs, threads
 from db.actor import SYSTEM
 from db.audit import Deed
-from db.bulk_starts import CaseStart, Origin
 from db.errors import CountersignError
+from db.mass_start import NewCase, Origin
 from db.pool import Pool
 from db.runs import Begun, NewRun
 from db.threads import NewThread
@@ -38,8 +38,9 @@ async def start_beside(
         await audit.record(conn, Deed(run.tenant_id, SYSTEM, "thread.started", record, thread_id, new.run_id))
 
 
-async def start_each_beside(pool: Pool, served: Served | None, run: Begun, starts: Sequence[CaseStart]) -> int:
-    """Cases of their own, a chunk in one transaction, as `bulk_starts.start_each` has it.
+async def start_each_beside(pool: Pool, served: Served | None, run: Begun, starts: Sequence[NewCase]) -> int:
+    """Cases of their own, a chunk in one transaction: the system's, for no person proposed any of them. How many were
+    not there yet.
 
     Raises CountersignError for a workflow that is not served.
     """
@@ -48,8 +49,8 @@ async def start_each_beside(pool: Pool, served: Served | None, run: Begun, start
     for one in starts:
         served.workflow.input.model_validate(one.request)
     async with pool.connection() as conn:
-        origin = Origin(run.tenant_id, run.thread_id, served.name, served.version)
-        return await bulk_starts.start_each(conn, origin, starts)
+        origin = Origin(run.tenant_id, SYSTEM, served.name, served.version, by_thread=run.thread_id)
+        return await mass_start.start_each(conn, origin, starts)
 
 
 async def started_by(conn: AsyncConnection[Any], run: Begun) -> str:

@@ -17,9 +17,14 @@ def check_form(form: Mapping[str, Any], answer: Mapping[str, Any]) -> None:
     def order(error: jsonschema.ValidationError) -> tuple[bool, bool, int]:
         return "then" in error.schema_path, error.validator != "additionalProperties", len(error.absolute_path)
 
-    if errors := list(jsonschema.Draft202012Validator(form).iter_errors(answer)):
+    if errors := list(_validator(form).iter_errors(answer)):
         worst = min(errors, key=order)
         raise InvalidInput(".".join(["answer", *_faulty(worst)]), worst.message[:_LONGEST_REASON])
+
+
+def _validator(form: Mapping[str, Any]) -> jsonschema.Draft202012Validator:
+    """Days are real ones: the calendar is no pattern."""
+    return jsonschema.Draft202012Validator(form, format_checker=jsonschema.FormatChecker(["date"]))
 
 
 def _faulty(error: Any) -> Iterator[str]:

@@ -36,6 +36,11 @@ def array(kind: str, values: Sequence[Any]) -> Array:
     return Array(b"".join(parts))
 
 
+def columns(rows: Sequence[Sequence[Any]], kinds: Sequence[str]) -> list[Array]:
+    """One array for each of the rows' values."""
+    return [array(kind, values) for kind, values in zip(kinds, zip(*rows, strict=True), strict=True)]
+
+
 def _timestamptz(at: datetime) -> bytes:
     return struct.pack("!q", (at - _EPOCH) // _MICROSECOND)
 
@@ -45,6 +50,7 @@ def _jsonb(text: str) -> bytes:
 
 
 _KINDS: dict[str, tuple[int, Callable[[Any], bytes]]] = {
+    "bigint": (20, struct.Struct("!q").pack),
     "boolean": (16, lambda value: b"\x01" if value else b"\x00"),
     "bytea": (17, bytes),
     "double precision": (701, struct.Struct("!d").pack),

@@ -7,7 +7,7 @@ JSON. A chain alone cannot show that its tail was cut off.
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -16,6 +16,8 @@ from uuid import UUID
 from psycopg import AsyncConnection
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
+
+from db.arrays import columns
 
 GENESIS = bytes(32)
 
@@ -60,6 +62,21 @@ async def record(conn: AsyncConnection[Any], deed: Deed) -> None:
     )
 
 
+async def record_each(conn: AsyncConnection[Any], deeds: Sequence[Deed]) -> None:
+    rows = [
+        (deed.tenant_id, deed.person, deed.action, deed.thread_id, deed.run_id, json.dumps(deed.record))
+        for deed in deeds
+    ]
+    if rows:
+        await conn.execute(
+            """
+            INSERT INTO audit (tenant_id, person, action, thread_id, run_id, record)
+            SELECT * FROM unnest(%b::text[], %b::text[], %b::text[], %b::uuid[], %b::uuid[], %b::jsonb[])
+            """,
+            columns(rows, ("text", "text", "text", "uuid", "uuid", "jsonb")),
+        )
+
+
 async def of_thread(conn: AsyncConnection[Any], tenant_id: str, thread_id: UUID) -> list[AuditRow]:
     async with conn.cursor(row_factory=class_row(AuditRow)) as cur:
         await cur.execute(
@@ -73,13 +90,20 @@ async def of_thread(conn: AsyncConnection[Any], tenant_id: str, thread_id: UUID)
 
 
 async def seal_all(conn: AsyncConnection[Any]) -> int:
-    """Seals what every tenant's new rows still lack; how many rows that was."""
+    """Seals what every tenant's new rows still lack; how many rows that was.
+
+    Looks from each tenant's last seal on, not at all rows. A row that was committed late waits for its tenant's next.
+    """
     cur = await conn.execute(
         """
-        SELECT t.tenant_id FROM tenants t WHERE EXISTS (
-            SELECT 1 FROM audit a WHERE a.tenant_id = t.tenant_id
-              AND a.audit_id > coalesce((SELECT max(s.audit_id) FROM audit_seals s WHERE s.tenant_id = t.tenant_id), 0)
-        )
+        SELECT t.tenant_id
+        FROM tenants t, LATERAL (SELECT coalesce((
+            SELECT s.audit_id FROM audit_seals s WHERE s.tenant_id = t.tenant_id ORDER BY s.seq DESC LIMIT 1
+        ), 0) AS audit_id) AS last
+        WHERE (
+            SELECT a.audit_id FROM audit a WHERE a.tenant_id = t.tenant_id AND a.audit_id > last.audit_id
+            ORDER BY a.audit_id LIMIT 1
+        ) IS NOT NULL
         """
     )
     return sum([await seal(conn, row["tenant_id"]) for row in await cur.fetchall()])

@@ -192,7 +192,7 @@ async def answer(conn: AsyncConnection[Any], review: Review, actor: Actor, given
     check_form(review.form, given.answer)
     if given.payload_sha256 != review.payload_sha256:
         raise ApprovalVoid(review.review_id)
-    return await _settle(conn, review, actor.person, given)
+    return await settle(conn, review, actor.person, given)
 
 
 async def answer_as(conn: AsyncConnection[Any], party: str, review: Review, given: Mapping[str, Any]) -> NewRun:
@@ -203,7 +203,7 @@ async def answer_as(conn: AsyncConnection[Any], party: str, review: Review, give
     if review.role != party or party not in MACHINES:
         raise Forbidden(f"review {review.review_id} waits for {review.role}, not for {party}")
     check_form(review.form, given)
-    run, _ = await _settle(conn, review, party, Answer(review.payload_sha256, given))
+    run, _ = await settle(conn, review, party, Answer(review.payload_sha256, given))
     return run
 
 
@@ -219,39 +219,8 @@ class Answer:
     claim: Claim | None = None
 
 
-async def expire(conn: AsyncConnection[Any], now: datetime) -> int:
-    """Does to each overdue review what silence does, unless a chore asks for its answer; how many there were."""
-    async with conn.transaction(), conn.cursor(row_factory=class_row(Review)) as cur:
-        await cur.execute(
-            "SELECT " + COLUMNS + " FROM reviews v JOIN threads t USING (thread_id)"
-            " WHERE v.status = 'open' AND v.due_at <= %(now)s AND NOT v.on_due ? 'ask' ORDER BY v.due_at LIMIT 100"
-            " FOR UPDATE OF v SKIP LOCKED",
-            {"now": now},
-        )
-        overdue = await cur.fetchall()
-        for review in overdue:
-            if "answer" in review.on_due:
-                await _settle(conn, review, SYSTEM, Answer(review.payload_sha256, review.on_due["answer"]))
-            else:
-                await _escalate(conn, review)
-    return len(overdue)
-
-
-async def _escalate(conn: AsyncConnection[Any], review: Review) -> None:
-    role, days = review.on_due["escalate_to"], review.on_due["days"]
-    await conn.execute(
-        """
-        UPDATE reviews SET role = %(role)s, due_at = due_at + %(days)s * interval '1 day'
-        WHERE review_id = %(review_id)s
-        """,
-        {"role": role, "days": days, "review_id": review.review_id},
-    )
-    record = {"review_id": str(review.review_id), "from": review.role, "to": role}
-    deed = Deed(review.tenant_id, SYSTEM, "review.escalated", record, review.thread_id, review.run_id)
-    await audit.record(conn, deed)
-
-
-async def _settle(conn: AsyncConnection[Any], review: Review, person: str, given: "Answer") -> tuple[NewRun, datetime]:
+async def settle(conn: AsyncConnection[Any], review: Review, person: str, given: "Answer") -> tuple[NewRun, datetime]:
+    """An answer that is checked: stored, with the run that carries it on. Raises AlreadyAnswered."""
     cur = await conn.execute(
         """
         UPDATE reviews SET status = %(status)s, answer = %(answer)s, answered_by = %(person)s, answered_at = now()
@@ -289,6 +258,38 @@ async def _settle(conn: AsyncConnection[Any], review: Review, person: str, given
     )
     await audit.record(conn, deed)
     return run, created_at
+
+
+async def expire(conn: AsyncConnection[Any], now: datetime) -> int:
+    """Does to each overdue review what silence does, unless a chore asks for its answer; how many there were."""
+    async with conn.transaction(), conn.cursor(row_factory=class_row(Review)) as cur:
+        await cur.execute(
+            "SELECT " + COLUMNS + " FROM reviews v JOIN threads t USING (thread_id)"
+            " WHERE v.status = 'open' AND v.due_at <= %(now)s AND NOT v.on_due ? 'ask' ORDER BY v.due_at LIMIT 100"
+            " FOR UPDATE OF v SKIP LOCKED",
+            {"now": now},
+        )
+        overdue = await cur.fetchall()
+        for review in overdue:
+            if "answer" in review.on_due:
+                await settle(conn, review, SYSTEM, Answer(review.payload_sha256, review.on_due["answer"]))
+            else:
+                await _escalate(conn, review)
+    return len(overdue)
+
+
+async def _escalate(conn: AsyncConnection[Any], review: Review) -> None:
+    role, days = review.on_due["escalate_to"], review.on_due["days"]
+    await conn.execute(
+        """
+        UPDATE reviews SET role = %(role)s, due_at = due_at + %(days)s * interval '1 day'
+        WHERE review_id = %(review_id)s
+        """,
+        {"role": role, "days": days, "review_id": review.review_id},
+    )
+    record = {"review_id": str(review.review_id), "from": review.role, "to": role}
+    deed = Deed(review.tenant_id, SYSTEM, "review.escalated", record, review.thread_id, review.run_id)
+    await audit.record(conn, deed)
 
 
 async def _select(

@@ -1,41 +1,30 @@
 """A loan from application to letter.
 
-intake → (scorecard, affordability, fraud, challengers) → policy → decision → (underwriter review → underwriting)
-→ offer → (acceptance) → (contract → cooling off) → disburse → book, or → adverse action, → withdrawal, → cancellation.
+intake → (incompleteness → completion → intake) → (scorecard, affordability, fraud, challengers) → policy → decision
+→ (underwriter review → underwriting) → offer → (acceptance) → (contract → cooling off) → disburse → book, or → adverse
+action, → withdrawal, → cancellation, → closing of what nobody completed.
 
 Gate nodes ask and do nothing else; effects and letters have nodes of their own, after the gates.
 """
 
-from datetime import timedelta
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal, TypedDict, cast
 
 from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime
 
 from db.errors import BankRefused
 from graphs.workflow import Workflow
-from tools import (
-    case_records,
-    disbursement,
-    explanation,
-    lending,
-    loan_challengers,
-    loan_facts,
-    loan_letters,
-    loan_reviews,
-)
+from tools import disbursement, loan_assessments, loan_challengers, loan_decisions, loan_facts, loan_post, loan_reviews
 from tools.context import Context
-from tools.lending import NewDecision
+from tools.loan_completion import LAPSED, WITHDRAWN
+from tools.loan_letters import is_counter_offer
 from tools.loan_request import LoanApplication
-from tools.loan_reviews import CoolingOffAnswer, OfferAnswer, UnderwriterAnswer
-from tools.review import ask
-from tools.rules import affordability, application_fraud, credit_policy, findings, scorecard
-from tools.rules.findings import Findings
-from tools.rules.plain import from_plain, to_plain
-from tools.rules.reg_b import C1, reason
+from tools.loan_reviews import CoolingOffAnswer, UnderwriterAnswer
+from tools.review import ask, ask_form
+from tools.rules.completeness import Person
 
-OFFER_DAYS = 14
 RISK_AGENTS = ["scorecard_agent", "affordability_agent", "fraud_agent"]
+AFTER_INTAKE = [*RISK_AGENTS, "challenger_agent", "incompleteness", "withdrawal"]
 
 
 class State(TypedDict, total=False):
@@ -45,8 +34,11 @@ class State(TypedDict, total=False):
     """
 
     request: dict[str, Any]
+    incompleteness: dict[str, Any]
+    answers: list[dict[str, Any]]
     application: dict[str, Any]
     scorecard: dict[str, Any]
+    scored_as: Person
     affordability: dict[str, Any]
     fraud: dict[str, Any]
     findings: dict[str, Any]
@@ -58,34 +50,40 @@ class State(TypedDict, total=False):
     cooling_off: dict[str, Any]
     loan: dict[str, Any]
     explanation: dict[str, Any]
-    outcome: Literal["disbursed", "declined", "withdrawn", "cancelled", "disbursement_refused"]
+    outcome: Literal["disbursed", "declined", "withdrawn", "incomplete", "cancelled", "disbursement_refused"]
 
 
 async def intake(state: State, runtime: Runtime[Context]) -> State:
-    """The application in minor units, completed from the bank's records, and stored."""
-    application = await loan_facts.complete(runtime.context, state["request"])
-    return {"application": application}
+    """The application in minor units, completed from the bank's records and the applicant's answers, and stored."""
+    return {"application": await loan_facts.complete(runtime.context, state)}
+
+
+async def incompleteness(state: State, runtime: Runtime[Context]) -> State:
+    return {"incompleteness": await loan_post.incompleteness(runtime.context, state)}
+
+
+async def completion(state: State, runtime: Runtime[Context]) -> State:
+    answer = ask_form(loan_reviews.completion(state), loan_reviews.completion_form(state))
+    return {"answers": [*state.get("answers", []), dict(answer)]}
+
+
+async def closing(state: State, runtime: Runtime[Context]) -> State:
+    """Nobody answered in time: the application is given no further consideration (12 CFR 1002.9(c)(2))."""
+    await loan_post.closing(runtime.context, state)
+    return {"outcome": "incomplete"}
 
 
 async def score(state: State, runtime: Runtime[Context]) -> State:
-    card = await loan_challengers.champion(runtime.context, state["application"])
-    found = to_plain(scorecard.score(loan_facts.scored_file(state["application"]), card))
-    await lending.store_assessment(runtime.context, "scorecard", found["version"], found)
-    return {"scorecard": found}
+    who, found = await loan_assessments.score(runtime.context, state["application"])
+    return {"scorecard": found, "scored_as": who}
 
 
 async def assess_affordability(state: State, runtime: Runtime[Context]) -> State:
-    """At the dearest price lent at, since the score is not known yet; the decision assesses at its own."""
-    policy = await loan_facts.policy_of(runtime.context, state["application"])
-    found = to_plain(affordability.assess(loan_facts.affordability_facts(state["application"], policy)))
-    await lending.store_assessment(runtime.context, "affordability", found["version"], found)
-    return {"affordability": found}
+    return {"affordability": await loan_assessments.affordability(runtime.context, state["application"])}
 
 
 async def assess_fraud(state: State, runtime: Runtime[Context]) -> State:
-    found = to_plain(application_fraud.assess(loan_facts.fraud_facts(state["application"])))
-    await lending.store_assessment(runtime.context, "fraud", found["version"], found)
-    return {"fraud": found}
+    return {"fraud": await loan_assessments.fraud(runtime.context, state["application"])}
 
 
 async def challenge(state: State, runtime: Runtime[Context]) -> State:
@@ -95,21 +93,11 @@ async def challenge(state: State, runtime: Runtime[Context]) -> State:
 
 
 async def policy(state: State, runtime: Runtime[Context]) -> State:
-    in_force = await loan_facts.policy_of(runtime.context, state["application"])
-    return {"findings": to_plain(findings.evaluate(loan_facts.credit_facts(state), in_force))}
+    return {"findings": await loan_assessments.rules(runtime.context, state)}
 
 
 async def decision(state: State, runtime: Runtime[Context]) -> State:
-    facts = loan_facts.credit_facts(state)
-    in_force = await loan_facts.policy_of(runtime.context, state["application"])
-    decided = credit_policy.decide(facts, in_force, from_plain(Findings, state["findings"]))
-    plain = to_plain(decided)
-    stored = NewDecision(decided.outcome, decided.policy_version, to_plain(facts), plain)
-    await lending.store_decision(runtime.context, stored)
-    if decided.outcome == "refer":
-        # Reasons are told with a refusal, and nobody has refused yet.
-        plain["reasons"] = []
-    return {"decision": plain}
+    return {"decision": await loan_decisions.by_policy(runtime.context, state)}
 
 
 async def underwriter_review(state: State, runtime: Runtime[Context]) -> State:
@@ -118,42 +106,20 @@ async def underwriter_review(state: State, runtime: Runtime[Context]) -> State:
 
 
 async def underwriting(state: State, runtime: Runtime[Context]) -> State:
-    """The underwriter's verdict becomes the decision, under their name. What referred the case is a reason no more."""
-    answered = await case_records.answered_review(runtime.context, "underwriting")
-    outcome, phrases = state["underwriting"]["verdict"], state["underwriting"]["reasons"]
-    if outcome == "approve":
-        reasons = credit_policy.counter_offer_reasons(from_plain(Findings, state["findings"]))
-    else:
-        reasons = tuple(reason("underwriter", C1(phrase)) for phrase in phrases)
-    decided = state["decision"] | {"outcome": outcome, "reasons": to_plain(reasons)}
-    stored = NewDecision(
-        outcome, decided["policy_version"], state["underwriting"], decided, person=answered.answered_by
-    )
-    await lending.store_decision(runtime.context, stored)
-    return {"decision": decided}
+    return {"decision": await loan_decisions.by_underwriter(runtime.context, state)}
 
 
 async def offer(state: State, runtime: Runtime[Context]) -> State:
-    context = runtime.context
-    today = context.now().date()
-    facts = loan_letters.offer(state, context.creditor, today, today + timedelta(days=OFFER_DAYS))
-    letter, explained = await explanation.in_letter(context, facts)
-    made: State = {"offer": loan_letters.offer_dates(await case_records.send_letter(context, letter))}
-    if explained is not None:
-        made["explanation"] = explained
-    return made
+    return cast("State", await loan_post.offer(runtime.context, state))
 
 
 async def acceptance(state: State, runtime: Runtime[Context]) -> State:
-    return {"acceptance": ask(loan_reviews.acceptance(state), OfferAnswer).model_dump()}
+    return {"acceptance": ask(loan_reviews.acceptance(state), loan_reviews.offer_form(state)).model_dump()}
 
 
 async def contract(state: State, runtime: Runtime[Context]) -> State:
     """Confirms what was agreed, and until when it may be cancelled."""
-    accepted = await case_records.answered_review(runtime.context, "acceptance")
-    facts = loan_letters.contract(state, accepted)
-    await case_records.send_letter(runtime.context, facts)
-    return {"contract": {"accepted_on": facts.accepted_on, "cancel_until": facts.cancel_until}}
+    return {"contract": await loan_post.contract(runtime.context, state)}
 
 
 async def cooling_off(state: State, runtime: Runtime[Context]) -> State:
@@ -170,40 +136,46 @@ async def disburse(state: State, runtime: Runtime[Context]) -> State:
 
 
 async def book(state: State, runtime: Runtime[Context]) -> State:
-    """Stores the loan with its schedule and confirms it to the borrower."""
-    terms, loan = state["decision"]["terms"], state["loan"]
-    schedule = disbursement.repayment_schedule(terms, loan)
-    await lending.store_loan(runtime.context, loan, terms, schedule)
-    await case_records.send_letter(runtime.context, loan_letters.disbursement(state, schedule))
+    """Stores the loan with its schedule and confirms it to the borrowers."""
+    schedule = await disbursement.book(runtime.context, state["decision"]["terms"], state["loan"])
+    await loan_post.disbursement(runtime.context, state, schedule)
     return {"outcome": "disbursed"}
 
 
 async def adverse_action(state: State, runtime: Runtime[Context]) -> State:
-    context = runtime.context
-    refused = await case_records.answered_review(context, "acceptance") if "acceptance" in state else None
-    facts = loan_letters.adverse_action(state, context.creditor, context.now().date(), refused)
-    letter, explained = await explanation.in_letter(context, facts)
-    await case_records.send_letter(context, letter)
-    made: State = {"outcome": "declined"}
-    if explained is not None:
-        made["explanation"] = explained
-    return made
+    explained = await loan_post.adverse_action(runtime.context, state)
+    return cast("State", explained | {"outcome": "declined"})
 
 
 async def withdrawal(state: State, runtime: Runtime[Context]) -> State:
-    answered = await case_records.answered_review(runtime.context, "acceptance")
-    await case_records.send_letter(runtime.context, loan_letters.withdrawal(state, answered))
+    """Of an offer that was not taken, or of the application before there was one."""
+    await loan_post.withdrawal(runtime.context, state)
     return {"outcome": "withdrawn"}
 
 
 async def cancellation(state: State, runtime: Runtime[Context]) -> State:
-    cancelled = await case_records.answered_review(runtime.context, "cooling_off")
-    await case_records.send_letter(runtime.context, loan_letters.cancellation(state, cancelled))
+    await loan_post.cancellation(runtime.context, state)
     return {"outcome": "cancelled"}
 
 
 def after_intake(state: State) -> list[str]:
-    return [*RISK_AGENTS, "challenger_agent"] if state["application"]["challengers"] else list(RISK_AGENTS)
+    application = state["application"]
+    if application["withdrawn"]:
+        return ["withdrawal"]
+    if application["gaps"]:
+        return ["incompleteness"]
+    return [*RISK_AGENTS, "challenger_agent"] if application["challengers"] else list(RISK_AGENTS)
+
+
+def after_completion(state: State) -> Literal["intake", "closing", "withdrawal"]:
+    given = state["answers"][-1]
+    if given == WITHDRAWN:
+        return "withdrawal"
+    return "closing" if given == LAPSED else "intake"
+
+
+def after_review(state: State) -> Literal["underwriting", "withdrawal"]:
+    return "withdrawal" if state["underwriting"]["verdict"] == "withdrawn" else "underwriting"
 
 
 def after_decision(state: State) -> Literal["offer", "underwriter_review", "adverse_action"]:
@@ -220,7 +192,7 @@ def after_underwriting(state: State) -> Literal["offer", "adverse_action"]:
 def after_acceptance(state: State) -> Literal["contract", "disburse", "adverse_action", "withdrawal"]:
     """Whoever does not take the loan offered instead was denied the one they asked for (12 CFR 1002.9(a)(1)(iv))."""
     if not state["acceptance"]["accepted"]:
-        return "adverse_action" if loan_letters.is_counter_offer(state) else "withdrawal"
+        return "adverse_action" if is_counter_offer(state) else "withdrawal"
     return "contract" if state["decision"]["terms"]["cooling_off_days"] else "disburse"
 
 
@@ -237,24 +209,29 @@ def build() -> StateGraph[State, Context, State, State]:
     for name, node in NODES.items():
         graph.add_node(name, node)
     graph.add_edge(START, "intake")
-    graph.add_conditional_edges("intake", after_intake, [*RISK_AGENTS, "challenger_agent"])
+    graph.add_conditional_edges("intake", after_intake, AFTER_INTAKE)
+    graph.add_edge("incompleteness", "completion")
+    graph.add_conditional_edges("completion", after_completion)
     graph.add_edge(RISK_AGENTS, "policy")
     graph.add_edge("policy", "decision")
     graph.add_conditional_edges("decision", after_decision)
-    graph.add_edge("underwriter_review", "underwriting")
+    graph.add_conditional_edges("underwriter_review", after_review)
     graph.add_conditional_edges("underwriting", after_underwriting)
     graph.add_edge("offer", "acceptance")
     graph.add_conditional_edges("acceptance", after_acceptance)
     graph.add_edge("contract", "cooling_off")
     graph.add_conditional_edges("cooling_off", after_cooling_off)
     graph.add_conditional_edges("disburse", after_disburse, ["book", END])
-    for last in ("book", "adverse_action", "withdrawal", "cancellation"):
+    for last in ("book", "adverse_action", "withdrawal", "cancellation", "closing"):
         graph.add_edge(last, END)
     return graph
 
 
 NODES = {
     "intake": intake,
+    "incompleteness": incompleteness,
+    "completion": completion,
+    "closing": closing,
     "scorecard_agent": score,
     "affordability_agent": assess_affordability,
     "fraud_agent": assess_fraud,
@@ -277,6 +254,9 @@ NODES = {
 SHOWN = frozenset(
     {"request", "scorecard", "affordability", "offer", "acceptance", "contract", "cooling_off", "loan", "outcome"}
     | {"intake", "scorecard_agent", "affordability_agent", "fraud_agent", "policy"}
+    | {"incompleteness", "answers", "completion", "closing"}
+    | {f"application.co_applicant.{name}" for name in ("applicant_id", "income_monthly_minor", "employment_status")}
+    | {f"application.co_applicant.{name}" for name in ("housing_status", "applicant.name", "applicant.address")}
     | {"disburse", "book", "adverse_action", "withdrawal", "cancellation"}
     | {f"application.{name}" for name in ("application_id", "reference", "applicant_id", "amount_minor", "currency")}
     | {f"application.{name}" for name in ("term_months", "income_monthly_minor", "purpose", "applied_on", "means")}
@@ -287,18 +267,20 @@ SHOWN = frozenset(
 )
 """The applicant's own figures, and the decision in the words of its letter. Not shown: `fraud`, `findings`, the rules
 that referred and the codes of reasons (they name signals); what those look at (`kyc_status`, `payout_account_owned`,
-`applications_30d`, the bureau's `file`); `underwriting`, which holds the underwriter's note."""
+`applications_30d`, the bureau's `file`, `gaps` and `evidence`); `underwriting`, which holds the underwriter's note."""
 
 WORKFLOW = Workflow(
     name="loan_origination",
     family="lending",
     summary="A consumer instalment loan: application, risk, decision, offer, disbursement, letters",
-    version="2",
+    version="3",
     input=LoanApplication,
     may_start=frozenset({"client", "agent", "operator"}),
     build=build,
     agents={
         "intake": "intake-agent",
+        "incompleteness": "intake-agent",
+        "closing": "intake-agent",
         "scorecard_agent": "scorecard-agent",
         "affordability_agent": "affordability-agent",
         "fraud_agent": "fraud-agent",

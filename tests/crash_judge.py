@@ -34,7 +34,8 @@ def assert_paid_once(case: Case) -> None:
     wanted = 1 if case.path.outcome == "disbursed" else 0
     key = f"{case.thread_id}:disburse:1"
     log = case.deployment.bank.get("/log", params={"idempotency_key": key}).raise_for_status().json()["requests"]
-    assert [line["status"] for line in log if not line["replayed"]] == [201] * wanted
+    # A bank whose database is away may have said so, which it does not keep under the key.
+    assert [line["status"] for line in log if not line["replayed"] and line["status"] < 500] == [201] * wanted
     paid = payouts(case.deployment, case.path.applicant_id, f"Loan {case.thread_id}")
     assert len(paid) == wanted
     ledger = case.deployment.bank.get("/ledger/check").raise_for_status().json()

@@ -49,6 +49,16 @@ def new_payer(served: Service, balance: int = 50_000, years: int = 10, **person:
     return account_id
 
 
+def salaried(served: Service, monthly_minor: int) -> str:
+    """A customer without a credit file whose employer paid so much in each of the last three months."""
+    account = new_payer(served)
+    with bank_sql(served) as conn:
+        for days in (10, 40, 70):
+            book(conn, "BANK-CASH-USD", account, monthly_minor, f"{days} days")
+        found = conn.execute("SELECT customer_id FROM accounts WHERE account_id = %s", (account,)).fetchall()
+    return str(found[0][0])
+
+
 def book(conn: psycopg.Connection[Any], payer: str, payee: str, amount_minor: int, ago: str) -> None:
     conn.execute(
         """

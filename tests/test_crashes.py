@@ -11,7 +11,7 @@ from _pytest.mark import ParameterSet
 from tests import crash_tutorial
 from tests.crash_deployment import Deployment, until
 from tests.crash_judge import assert_right, payouts
-from tests.crash_paths import ACCEPT, PATHS, RISK, WITHDRAW, Case, Path, assert_killed, begin, play_with_kill
+from tests.crash_paths import ACCEPT, PATHS, WITHDRAW, Case, Path, assert_killed, begin, play_with_kill
 from tests.fork_server import Forked
 
 AROUND = ("before_checkpoint", "after_checkpoint")
@@ -24,7 +24,6 @@ QUICK = {
     ("decline", "adverse_action.before_checkpoint"),
 }
 
-TASKS_WITH_WRITES = "SELECT DISTINCT task_id FROM checkpoint_writes WHERE thread_id LIKE %s"
 FORGET_CHECKPOINT = """
     DELETE FROM checkpoints c WHERE thread_id LIKE %s
     AND checkpoint_id = (SELECT max(checkpoint_id) FROM checkpoints WHERE thread_id = c.thread_id)
@@ -52,25 +51,6 @@ def test_killed_at_a_boundary_the_case_comes_out_as_if_nothing_had_been(
 ) -> None:
     case = play_with_kill(deployed, path, run, failpoint)
 
-    assert_right(case)
-
-
-def test_killed_with_one_of_three_risk_agents_unfinished_only_that_one_runs_again(deployed: Deployment) -> None:
-    case = begin(deployed, ACCEPT)
-    with deployed.holding_up("fraud", case.thread_id):
-        doomed = deployed.worker()
-        until(lambda: len(deployed.rows(TASKS_WITH_WRITES, f"%{case.thread_id}")) == 2, "two agents' work is stored")
-        doomed.kill()
-
-    with deployed.working():
-        case.finish()
-
-    attempts = {task["name"]: task["attempts"] for task in case.tasks()}
-    assert {name: attempts[name] for name in RISK} == {
-        "scorecard_agent": 1,
-        "affordability_agent": 1,
-        "fraud_agent": 2,
-    }
     assert_right(case)
 
 

@@ -14,7 +14,7 @@ from tests.api.refusals import assert_refused
 from tests.service import Service, answer, follow
 
 TENANT = Settings().tenant
-SHOCK = {"kind": "price_shock", "instrument_id": "EQ-ACME", "move_bps": -1800}
+SHOCK = {"kind": "price_shock", "instrument_id": "HUSA", "move_bps": -1800}
 
 
 @pytest.fixture(scope="module")
@@ -28,9 +28,20 @@ def adviser(countersign: Service) -> httpx.Client:
 
 
 def holders(served: Service, count: int, instrument_id: str, prefix: str) -> None:
-    """Clients who hold of it, each a little more, and of something else."""
+    """Clients who hold of it, each a little more, and of something else, as custody has just said."""
     with psycopg.connect(served.database_url) as conn:
         conn.execute("INSERT INTO tenants (tenant_id) VALUES (%s) ON CONFLICT DO NOTHING", (TENANT,))
+        conn.execute(
+            """
+            WITH thread AS (
+                INSERT INTO threads (thread_id, tenant_id, workflow, workflow_version, started_by)
+                VALUES (gen_random_uuid(), %(tenant)s, 'holdings_refresh', '1', 'system') RETURNING thread_id
+            )
+            INSERT INTO holdings_refreshes (thread_id, tenant_id, as_of, accounts, positions, unvalued)
+            SELECT thread_id, %(tenant)s, now(), %(count)s, 2 * %(count)s, 0 FROM thread
+            """,
+            {"tenant": TENANT, "count": count},
+        )
         conn.execute(
             """
             INSERT INTO clients (tenant_id, client_id, full_name, created_by)
@@ -87,7 +98,7 @@ def states(client: httpx.Client, event_id: str) -> dict[str, int]:
 def test_each_client_concerned_gets_one_follow_up_and_the_same_event_again_starts_none(
     countersign: Service, operator: httpx.Client, adviser: httpx.Client
 ) -> None:
-    holders(countersign, 60, "EQ-ACME", "acme-")
+    holders(countersign, 60, "HUSA", "acme-")
 
     first = begun(operator, "acme", SHOCK)
     again = begun(operator, "acme", SHOCK)
@@ -112,9 +123,9 @@ def test_each_client_concerned_gets_one_follow_up_and_the_same_event_again_start
 def test_agent_drafts_what_an_adviser_decides_and_the_next_agent_goes_on_from_it(
     countersign: Service, operator: httpx.Client, adviser: httpx.Client
 ) -> None:
-    holders(countersign, 1, "EQ-SOLO", "solo-")
+    holders(countersign, 1, "HWLD", "solo-")
     agent = countersign.client("agent")
-    begun(operator, "solo", SHOCK | {"instrument_id": "EQ-SOLO"}, draft_by="drafting_agent")
+    begun(operator, "solo", SHOCK | {"instrument_id": "HWLD"}, draft_by="drafting_agent")
     awaited(lambda: states(adviser, "solo") == {"draft": 1})
 
     task = agent.post("/tasks/claim", json={"agent_name": "drafting_agent"}).json()
@@ -139,7 +150,7 @@ def test_rate_change_concerns_holders_of_bonds_in_its_currency_alone(
     countersign: Service, operator: httpx.Client
 ) -> None:
     change = {"kind": "rate_change", "currency": "USD", "move_bps": 50}
-    holders(countersign, 1, "EQ-NONE", "none-")
+    holders(countersign, 1, "HREI", "none-")
     assert outcome(operator, begun(operator, "fed-0", change)) == "nobody_concerned"
     with psycopg.connect(countersign.database_url) as conn:
         conn.execute("UPDATE client_holdings SET asset_class = 'bonds' WHERE client_id = 'none-1'")
@@ -164,34 +175,21 @@ def test_bad_events_are_refused(operator: httpx.Client, event: dict[str, Any], f
     assert_refused(operator.get("/market-events/bad"), 404)
 
 
-def test_interactions_are_found_by_words_and_clients_see_no_notes(countersign: Service, adviser: httpx.Client) -> None:
-    person = f"client-{uuid4().hex[:8]}"
-    body = {"client_id": person, "full_name": "Amina Patel", "risk_profile": "moderate"}
-    adviser.post("/clients", json=body).raise_for_status()
-    client, stranger = countersign.client("client", person), countersign.client("client")
-    told: dict[str, Any] = {
-        "client_id": person,
-        "channel": "phone",
-        "occurred_at": "2026-05-04T09:00:00Z",
-        "note": "sounds worried",
-    }
-    told |= {"summary": "Asked about ISIN US0378331005", "promised": ["Fees stay as they are"]}
-    told["follow_ups"] = [{"text": "Send the fees", "owner": "a.viser", "due_on": "2026-05-11"}]
-    keyed = {"Idempotency-Key": uuid4().hex}
-    kept = [adviser.post("/interactions", json=told, headers=keyed) for _ in range(2)]
+def test_draft_that_nobody_wrote_in_time_is_withdrawn_with_its_review(
+    countersign: Service, operator: httpx.Client, adviser: httpx.Client
+) -> None:
+    holders(countersign, 1, "HDIV", "late-")
+    agent = countersign.client("agent")
+    begun(operator, "late", SHOCK | {"instrument_id": "HDIV"}, draft_by="slow_agent")
+    awaited(lambda: states(adviser, "late") == {"draft": 1})
+    task = agent.post("/tasks/claim", json={"agent_name": "slow_agent"}).json()
+    with psycopg.connect(countersign.database_url) as conn:
+        conn.execute("UPDATE reviews SET due_at = now() WHERE payload ->> 'task_id' = %s", (task["task_id"],))
 
-    way = f"/clients/{person}/interactions"
-    (seen,) = client.get(way, params={"q": "fees"}).json()
+    awaited(lambda: states(adviser, "late") == {"client_follow_up": 1})
 
-    assert kept[0].json() == kept[1].json() and kept[0].status_code == 201
-    assert (seen["note"], seen["promised"]) == (None, ["Fees stay as they are"])
-    assert client.get(way, params={"q": "worried"}).json() == []
-    assert len(adviser.get(way, params={"q": "worried"}).json()) == 1
-    assert len(adviser.get("/interactions", params={"q": "US0378331005", "is_open": True}).json()) == 1
-    assert_refused(stranger.get(way), 404)
-    assert stranger.get("/interactions").json() == []
-    done = f"/interactions/{kept[0].json()['interaction_id']}/follow-ups/1/done"
-    assert [adviser.post(done).status_code for _ in range(2)] == [204, 204]
-    assert adviser.get(way, params={"is_open": True}).json() == []
-    assert_refused(adviser.post("/interactions", json=told | {"occurred_at": "2026-05-04T09:00:00"},
-                                headers={"Idempotency-Key": uuid4().hex}), 422, "occurred_at")  # fmt: skip
+    token = {"lease_token": task["lease_token"]}
+    assert agent.get(f"/tasks/{task['task_id']}").json()["status"] == "withdrawn"
+    assert_refused(agent.post(f"/tasks/{task['task_id']}/lease", json=token), 409)
+    assert_refused(agent.post(f"/tasks/{task['task_id']}/result", json={"result": {"text": "late"}} | token), 409)
+    assert agent.post("/tasks/claim", json={"agent_name": "slow_agent"}).status_code == 204

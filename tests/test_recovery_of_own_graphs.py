@@ -17,6 +17,7 @@ from tests.service import free_port
 
 Sdk = Any
 """LangGraph's client, whose declared types are narrower than what it takes and gives."""
+TASKS_WITH_WRITES = "SELECT DISTINCT task_id FROM checkpoint_writes WHERE thread_id LIKE %s"
 CONFIG = Path(__file__).parent / "own_graphs" / "recovering.json"
 
 
@@ -111,6 +112,23 @@ def test_run_whose_worker_is_killed_ends_and_repeats_no_step_that_was_done(
     assert values["answers"] == ["one", "two", "three", "four"]
     assert done.read_text().split() == ["one", "two", "three", "four"]
     assert sdk.runs.get(thread_id, run["run_id"])["status"] == "success"
+
+
+def test_run_killed_with_one_of_three_branches_unfinished_runs_only_that_one_again(
+    served: Deployment, sdk: Sdk, tmp_path: Path
+) -> None:
+    done = tmp_path / "done"
+    thread_id = sdk.threads.create()["thread_id"]
+    doomed = served.worker()
+    run = sdk.runs.create(thread_id, "branches", input={"file": str(done)})
+    until(lambda: len(served.rows(TASKS_WITH_WRITES, f"%{thread_id}")) == 2, "two branches' work is stored")
+    doomed.kill()
+
+    with served.working():
+        values = sdk.runs.join(thread_id, run["run_id"])
+
+    assert sorted(values["answers"]) == ["left", "right", "slow"]
+    assert sorted(done.read_text().split()) == ["left", "right", "slow", "slow"]
 
 
 def test_two_workers_never_drive_one_thread_at_once(served: Deployment, sdk: Sdk, tmp_path: Path) -> None:

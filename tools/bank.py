@@ -11,6 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from db.canonical import sha256_hex
 from db.errors import BankRefused, BankUnavailable, NeedsReconcile, NotFound
+from tools.bank_connections import TROUBLES, Connections
 from tools.bank_records import (
     Account,
     Balance,
@@ -49,21 +50,15 @@ class Bank:
     """
 
     def __init__(self, base_url: str, api_key: str, timeout_s: float = 5.0) -> None:
-        self._http = httpx.AsyncClient(
-            base_url=base_url,
-            headers={"Authorization": f"Bearer {api_key}", "Accept": "application/json"},
-            timeout=timeout_s,
-            # A proxy configured for the outside world does not know this machine's loopback.
-            trust_env=httpx.URL(base_url).host not in ("127.0.0.1", "::1", "localhost"),
-        )
+        self._connections = Connections(base_url, api_key, timeout_s)
 
     async def aclose(self) -> None:
-        await self._http.aclose()
+        await self._connections.aclose()
 
     async def is_up(self) -> bool:
         try:
-            return (await self._http.get("health")).status_code == 200
-        except httpx.RequestError:
+            return (await self._connections.request("GET", "health")).status_code == 200
+        except TROUBLES:
             return False
 
     async def customer(self, customer_id: str) -> Customer:
@@ -148,11 +143,11 @@ class Bank:
         """The bank's first answer that is not a request to try again."""
         headers = {} if key is None else {"Idempotency-Key": key}
         for attempt in range(1, TRIES + 1):
-            cause: httpx.RequestError | None = None
+            cause: Exception | None = None
             pause_s = random.uniform(0.5, 1.0) * 0.2 * 2**attempt
             try:
-                response = await self._http.request(method, path, json=body, headers=headers)
-            except httpx.RequestError as exc:
+                response = await self._connections.request(method, path, body, headers)
+            except TROUBLES as exc:
                 cause, trouble = exc, f"{type(exc).__name__} {exc}".strip()
             else:
                 if response.status_code < 500 and response.status_code not in _TRY_AGAIN:

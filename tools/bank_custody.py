@@ -299,9 +299,15 @@ async def read_orders(bank: Bank, since: datetime, until: datetime) -> AsyncIter
 
 async def read_trades(bank: Bank, account_id: str, since: datetime) -> tuple[Trade, ...]:
     """Oldest first. Raises NotFound."""
-    account = await read_custody_account(bank, account_id)
-    pages = _pages(bank, f"{account_path(account.custody_account_id)}/trades", [("since", since.isoformat())])
-    return tuple([trade async for page in pages for trade in page.trades])
+    trades: list[Trade] = []
+    cursor: int | None = 0
+    while cursor is not None:
+        asked = urlencode({"since": since.isoformat(), "cursor": cursor, "limit": PAGE})
+        path = f"{account_path(account_id)}/trades?{asked}"
+        page = await bank.record(_PAGE, path, "custody_account", account_id)
+        trades += page.trades
+        cursor = page.next_cursor
+    return tuple(trades)
 
 
 def account_path(account_id: str) -> str:

@@ -13,16 +13,20 @@ from psycopg import AsyncConnection
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
-from db import audit, party_reviews, reviews
+from db import audit
 from db.actor import SYSTEM, Actor, Role, as_seen_by
 from db.audit import Deed
 from db.canonical import sha256_hex
-from db.errors import Conflict, InvalidInput, LeaseLost, NotFound
+from db.errors import Conflict, LeaseLost, NotFound
 from db.pool import transaction
 from db.reviews import AGENT_TASK
 from tools.context import Context
 
-Status = Literal["pending", "claimed", "completed"]
+MOST_CLAIMS = 5
+"""A task that so many workers took and none completed has failed, until an operator opens it again."""
+
+Status = Literal["pending", "claimed", "completed", "failed", "withdrawn"]
+"""`withdrawn`: the case that handed it out no longer waits for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +46,8 @@ class NewTask:
 
 @dataclass(frozen=True, slots=True)
 class ClientTask:
-    """`claims` is how often it was claimed. A lease that is over is none: the task is pending again."""
+    """`claims` is how often it was claimed, `claims_left` how often it may be: a lease that runs out uses one up, one
+    that is given back does not. A lease that is over is none: the task is pending again, or failed."""
 
     task_id: UUID
     client_id: str
@@ -54,6 +59,7 @@ class ClientTask:
     result_sha256: str | None
     thread_id: UUID | None
     claims: int
+    claims_left: int
     claimed_by: str | None
     lease_token: UUID | None
     lease_until: datetime | None
@@ -71,10 +77,13 @@ class Wanted:
 
 
 _STATUS = """CASE WHEN k.completed_at IS NOT NULL THEN 'completed'
-    WHEN k.lease_until > clock_timestamp() THEN 'claimed' ELSE 'pending' END"""
+    WHEN EXISTS (SELECT 1 FROM reviews v WHERE v.thread_id = k.thread_id AND v.status <> 'open'
+                   AND v.payload ->> 'task_id' = k.task_id::text) THEN 'withdrawn'
+    WHEN k.lease_until > clock_timestamp() THEN 'claimed'
+    WHEN k.claims_left = 0 THEN 'failed' ELSE 'pending' END"""
 _COLUMNS = f"""k.task_id, k.client_id, k.agent_name, {_STATUS} AS status, k.payload, k.result, k.request_sha256,
-    k.result_sha256, k.thread_id, k.claims, k.claimed_by, k.lease_token, k.lease_until, k.created_by, k.created_at,
-    k.completed_by, k.completed_at"""
+    k.result_sha256, k.thread_id, k.claims, k.claims_left, k.claimed_by, k.lease_token, k.lease_until,
+    k.created_by, k.created_at, k.completed_by, k.completed_at"""
 _SEEN = """k.tenant_id = %(tenant_id)s AND (%(whole_tenant)s
     OR %(person)s IN (k.created_by, k.claimed_by, k.completed_by)
     OR %(is_agent)s AND k.claimed_by IS NULL AND k.completed_at IS NULL)"""
@@ -89,9 +98,9 @@ async def create(conn: AsyncConnection[Any], tenant_id: str, person: str, new: N
     cur = await conn.execute(
         """
         INSERT INTO client_tasks (tenant_id, task_id, client_id, agent_name, payload, request_sha256, thread_id,
-                                  created_by)
+                                  created_by, claims_left)
         VALUES (%(tenant_id)s, %(task_id)s, %(client_id)s, %(agent_name)s, %(payload)s, %(sha256)s, %(thread_id)s,
-                %(person)s)
+                %(person)s, %(claims_left)s)
         ON CONFLICT (tenant_id, task_id) DO NOTHING RETURNING task_id
         """,
         {
@@ -103,6 +112,7 @@ async def create(conn: AsyncConnection[Any], tenant_id: str, person: str, new: N
             "sha256": new.sha256,
             "thread_id": new.thread_id,
             "person": person,
+            "claims_left": MOST_CLAIMS,
         },
     )
     if await cur.fetchone() is None:
@@ -174,12 +184,13 @@ async def claim(conn: AsyncConnection[Any], actor: Actor, agent_name: str, lease
         await cur.execute(
             f"""
             UPDATE client_tasks k
-            SET claimed_by = %(person)s, lease_token = %(token)s, claims = claims + 1,
+            SET claimed_by = %(person)s, lease_token = %(token)s, claims = claims + 1, claims_left = claims_left - 1,
                 lease_until = clock_timestamp() + %(lease_s)s * interval '1 second'
             WHERE k.tenant_id = %(tenant_id)s AND k.task_id = (
                 SELECT k.task_id FROM client_tasks k
                 WHERE k.tenant_id = %(tenant_id)s AND k.agent_name = %(agent_name)s AND k.completed_at IS NULL
-                  AND (k.lease_until IS NULL OR k.lease_until <= clock_timestamp()) AND {_WAITED_FOR}
+                  AND k.claims_left > 0 AND (k.lease_until IS NULL OR k.lease_until <= clock_timestamp())
+                  AND {_WAITED_FOR}
                 ORDER BY k.created_at, k.task_id LIMIT 1 FOR UPDATE OF k SKIP LOCKED
             )
             RETURNING {_COLUMNS}
@@ -205,9 +216,10 @@ async def extend(conn: AsyncConnection[Any], actor: Actor, task_id: UUID, token:
     async with conn.cursor(row_factory=class_row(ClientTask)) as cur:
         await cur.execute(
             f"""
-            UPDATE client_tasks k SET lease_until = clock_timestamp() + %(lease_s)s * interval '1 second'
+            UPDATE client_tasks k SET lease_until = clock_timestamp() + %(lease_s)s * interval '1 second',
+                claims_left = claims_left + (%(lease_s)s = 0)::integer
             WHERE k.tenant_id = %(tenant_id)s AND k.task_id = %(task_id)s AND k.lease_token = %(token)s
-              AND k.claimed_by = %(person)s AND k.lease_until > clock_timestamp() AND k.completed_at IS NULL
+              AND k.claimed_by = %(person)s AND {_STATUS} = 'claimed'
             RETURNING {_COLUMNS}
             """.encode(),
             {
@@ -225,61 +237,18 @@ async def extend(conn: AsyncConnection[Any], actor: Actor, task_id: UUID, token:
     return task
 
 
-async def complete(
-    conn: AsyncConnection[Any], actor: Actor, task_id: UUID, result: Mapping[str, Any], token: UUID | None
-) -> ClientTask:
-    """Stores the result of this task, and has the case that waits for it go on, in the caller's transaction.
-
-    The same result again changes nothing. Raises Conflict for another one, LeaseLost where the lease does not allow it,
-    InvalidInput if the case that waits asked for another form.
-    """
+async def reopen(conn: AsyncConnection[Any], actor: Actor, task_id: UUID) -> ClientTask:
+    """A failed task may be claimed again, as often as a new one. Raises Conflict for one that has not failed."""
     task = await get(conn, actor, task_id, lock=True)
-    result_sha256 = sha256_hex(result)
-    if task.status == "completed":
-        if task.result_sha256 != result_sha256:
-            raise Conflict(f"task {task_id} was completed with another result")
-        return task
-    _must_hold(task, actor, token)
-    if task.thread_id is not None:
-        await _answer(conn, actor.tenant_id, task, result)
+    if task.status != "failed":
+        raise Conflict(f"task {task_id} is {task.status}; only a failed one can be opened again")
     await conn.execute(
-        """
-        UPDATE client_tasks SET result = %(result)s, result_sha256 = %(sha256)s, completed_by = %(person)s,
-                                completed_at = clock_timestamp()
-        WHERE tenant_id = %(tenant_id)s AND task_id = %(task_id)s
-        """,
-        {
-            "tenant_id": actor.tenant_id,
-            "task_id": task_id,
-            "person": actor.person,
-            "result": Jsonb(result),
-            "sha256": result_sha256,
-        },
+        "UPDATE client_tasks SET claims_left = %(most)s WHERE tenant_id = %(tenant_id)s AND task_id = %(task_id)s",
+        {"most": MOST_CLAIMS, "tenant_id": actor.tenant_id, "task_id": task_id},
     )
-    record = {"task_id": str(task_id), "agent_name": task.agent_name, "result_sha256": result_sha256}
-    await audit.record(conn, Deed(actor.tenant_id, actor.person, "task.completed", record, task.thread_id))
+    record = {"task_id": str(task_id), "agent_name": task.agent_name, "claims": task.claims}
+    await audit.record(conn, Deed(actor.tenant_id, actor.person, "task.reopened", record, task.thread_id))
     return await get(conn, actor, task_id)
-
-
-def _must_hold(task: ClientTask, actor: Actor, token: UUID | None) -> None:
-    """Raises LeaseLost. What nobody ever claimed, and no case handed out, needs no lease."""
-    if task.claims == 0 and task.thread_id is None and token is None:
-        return
-    if task.status != "claimed":
-        raise LeaseLost(task.task_id, "no lease on it is in force; claim it first")
-    if task.lease_token != token or task.claimed_by != actor.person:
-        raise LeaseLost(task.task_id, "another worker has it; give the `lease_token` of the claim")
-
-
-async def _answer(conn: AsyncConnection[Any], tenant_id: str, task: ClientTask, result: Mapping[str, Any]) -> None:
-    assert task.thread_id is not None
-    review = await party_reviews.latest_of(conn, AGENT_TASK, tenant_id, task.thread_id)
-    if review is None or review.status != "open" or review.payload.get("task_id") != str(task.task_id):
-        raise Conflict(f"task {task.task_id}: its case no longer waits for it")
-    try:
-        await reviews.answer_as(conn, AGENT_TASK, review, result)
-    except InvalidInput as exc:
-        raise InvalidInput(exc.field.replace("answer", "result", 1), exc.reason) from exc
 
 
 def _seen_by(actor: Actor) -> dict[str, Any]:

@@ -202,20 +202,6 @@ async def store_assessed(
     return valid_until
 
 
-async def expiring(conn: AsyncConnection[Any], tenant_id: str, until: date) -> Sequence[tuple[str, int, date]]:
-    """Clients whose latest assessed profile ends by this day, its version, and its last day."""
-    cur = await conn.execute(
-        """
-        SELECT client_id, version, valid_until FROM (
-            SELECT DISTINCT ON (client_id) client_id, version, valid_until FROM suitability_profiles
-            WHERE tenant_id = %(tenant_id)s AND source = 'questionnaire' ORDER BY client_id, version DESC
-        ) AS latest WHERE valid_until <= %(until)s ORDER BY client_id
-        """,
-        {"tenant_id": tenant_id, "until": until},
-    )
-    return [(row["client_id"], row["version"], row["valid_until"]) for row in await cur.fetchall()]
-
-
 def levels_up_to(risk_profile: RiskProfile) -> tuple[RiskProfile, ...]:
     return LEVELS[: LEVELS.index(risk_profile) + 1]
 

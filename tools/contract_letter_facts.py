@@ -65,11 +65,13 @@ class LapsedOffer:
 
 @dataclass(frozen=True, slots=True)
 class WithdrawalFacts:
+    """`offer` None: the application was withdrawn, on the letter's day, before any was made."""
+
     kind: ClassVar[ContractLetterKind] = "withdrawal"
 
     dated: str
     application: Application
-    offer: LapsedOffer
+    offer: LapsedOffer | None
 
 
 ContractLetterFacts = ContractFacts | CancellationFacts | WithdrawalFacts

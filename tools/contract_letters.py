@@ -39,6 +39,13 @@ def spell_lapse(offer: LapsedOffer, word: str, currency: str) -> str:
     )
 
 
+def nothing_owed() -> Paragraph:
+    return Paragraph(
+        "We have closed your application. No loan was made, no money was paid out, and you owe us nothing"
+        " for it. If you want to borrow from us later, please make a new application."
+    )
+
+
 def _contract(facts: ContractFacts) -> Iterator[Part]:
     """The right of withdrawal of Directive (EU) 2023/2225, Article 26, and what Article 21 has agreements say of it."""
     terms, currency, until = facts.terms, facts.terms.currency, spell_day(facts.cancel_until)
@@ -75,16 +82,17 @@ def _cancellation(facts: CancellationFacts) -> Iterator[Part]:
         f"On {spell_day(facts.cancelled_on)} you cancelled the loan agreement of {spell_day(facts.accepted_on)} for a"
         f" loan of {loan}."
     )
-    yield _nothing_owed()
+    yield nothing_owed()
 
 
 def _withdrawal(facts: WithdrawalFacts) -> Iterator[Part]:
-    yield Paragraph(spell_lapse(facts.offer, "offer", facts.application.currency))
-    yield _nothing_owed()
-
-
-def _nothing_owed() -> Paragraph:
-    return Paragraph(
-        "We have closed your application. No loan was made, no money was paid out, and you owe us nothing"
-        " for it. If you want to borrow from us later, please make a new application."
-    )
+    case = facts.application
+    if facts.offer is not None:
+        yield Paragraph(spell_lapse(facts.offer, "offer", case.currency))
+    else:
+        asked = spell_loan(case.requested_minor, case.currency, case.requested_term_months)
+        yield Paragraph(
+            f"On {spell_day(facts.dated)} you withdrew your application of {spell_day(case.applied_on)} for a loan of"
+            f" {asked}. We have made no decision on it."
+        )
+    yield nothing_owed()

@@ -7,9 +7,10 @@ from typing import Any
 
 from db import effects
 from db.effects import Effect, Receiver
+from tools import lending
 from tools.bank_records import LoanAccountRequest
 from tools.context import Context
-from tools.rules.amortisation import schedule
+from tools.rules import amortisation
 from tools.rules.dates import add_months
 
 FAILPOINT = "loan_origination.disburse"
@@ -42,10 +43,17 @@ async def disburse(context: Context, application: Mapping[str, Any], terms: Mapp
     return await effects.once(context.pool, context.owner, effect, receiver)
 
 
+async def book(context: Context, terms: Mapping[str, Any], loan: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Stores the loan with the schedule that it is repaid by."""
+    schedule = repayment_schedule(terms, loan)
+    await lending.store_loan(context, loan, terms, schedule)
+    return schedule
+
+
 def repayment_schedule(terms: Mapping[str, Any], loan: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Monthly from a month after the payout; sums exactly to principal and interest."""
     paid_out_on = datetime.fromisoformat(loan["disbursed_at"]).date()
-    lines = schedule(
+    lines = amortisation.schedule(
         terms["principal_minor"], terms["annual_rate_bps"], terms["term_months"], add_months(paid_out_on, 1)
     )
     return [asdict(line) for line in lines]

@@ -1,13 +1,14 @@
 """For each kind of effect: what it asked for, and where the bank's books show what became of it."""
 
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from db.errors import NotFound
-from tools import bank_ledger
+from tools import bank_custody, bank_ledger
 from tools.bank import Bank
 from tools.bank_ledger import BookedTransfer, Statement
 from tools.bank_records import BankAnswer
@@ -172,6 +173,25 @@ async def _action(bank: Bank, answer: Words) -> Record:
     return Record(made.kind, Terms(made.outstanding_principal_minor))
 
 
+def _asked_of_order(request: Words, _: str | None) -> Terms:
+    """Side, quantity and instrument are its record: what it comes to is known when it is filled."""
+    what = _ordered(request.get("side"), request.get("quantity"), request.get("instrument_id"))
+    return Terms(source_account=request.get("custody_account_id"), record=what)
+
+
+async def _order(bank: Bank, answer: Words) -> Record:
+    made = await bank_custody.find_order(bank, str(answer.get("order_id")))
+    what = _ordered(made.side, made.quantity, made.instrument_id)
+    return Record(made.status, Terms(source_account=made.custody_account_id, record=what))
+
+
+def _ordered(side: Any, quantity: Any, instrument_id: Any) -> str:
+    """The same for 350 as for the bank's 350.000000."""
+    with suppress(InvalidOperation):
+        quantity = f"{Decimal(str(quantity)).normalize():f}"
+    return f"{side} {quantity} {instrument_id}"
+
+
 def _minor(amount: Any, currency: str | None) -> int | None:
     """None for what is no amount: that our request is not the bank's is found by its hash."""
     if amount is None or currency is None:
@@ -191,5 +211,7 @@ COMPARED: dict[str, Comparing] = {
     "hold_capture": Comparing(_asked_of_transfer, _capture, frozenset({"captured"}), _HOLD_ID),
     "hold_void": Comparing(_asked_of_void, _hold, frozenset({"voided"}), _HOLD_ID),
     "loan_action": Comparing(_asked_of_action, _action),
+    "custody_order": Comparing(_asked_of_order, _order, in_path=frozenset({"custody_account_id"})),
+    "custody_order_cancel": Comparing(lambda request, _: Terms(), _order, in_path=frozenset({"order_id"})),
 }
 """Of other kinds only the request and the answer under the key are compared."""

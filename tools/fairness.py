@@ -20,13 +20,16 @@ from db.pool import Pool
 from tools.rules.backtest import AMOUNT_EDGES, OFFERED, TERM_EDGES_MONTHS, Assumptions
 from tools.rules.fairness_report import Cell, Fairness, Outcome
 from tools.rules.money import from_minor
+from tools.rules.odds import Scale, bad_bps
 
 Basis = Literal[
     "race", "color", "religion", "national_origin", "sex", "marital_status", "age", "public_assistance",
     "exercised_rights",
 ]  # fmt: skip
 """12 CFR 1002.2(z)."""
-PD = Assumptions()
+_ASSUMED = Assumptions()
+SCALE = Scale(_ASSUMED.pdo, _ASSUMED.points, _ASSUMED.odds)
+"""Of points whose card says nothing of odds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +65,7 @@ class _Row:
     employment: str | None
     band: str
     points: int
+    bad_bps: int | None
     challengers: dict[str, str | None] | None
     groups: dict[str, str] | None
 
@@ -150,6 +154,8 @@ async def _rows(conn: AsyncConnection[Any], tenant_id: str, days: Days) -> Async
                    (p.facts -> 'request' ->> 'term_months')::integer AS term_months,
                    p.facts ->> 'purpose' AS purpose, p.facts -> 'file' ->> 'employment_status' AS employment,
                    p.facts -> 'score' ->> 'band' AS band, (p.facts -> 'score' ->> 'points')::integer AS points,
+                   (SELECT (r.assessment ->> 'bad_bps')::integer FROM risk_assessments r
+                    WHERE r.tenant_id = p.tenant_id AND r.thread_id = p.thread_id AND r.agent = 'scorecard') AS bad_bps,
                    (SELECT jsonb_object_agg(substr(r.agent, 12), r.assessment -> 'decision' ->> 'outcome')
                     FROM risk_assessments r WHERE r.tenant_id = p.tenant_id AND r.thread_id = p.thread_id
                       AND r.agent LIKE 'challenger:_%%') AS challengers,
@@ -176,7 +182,7 @@ def _outcome(row: _Row, final: str) -> Outcome:
         segments=_segments(row),
         alone=_alone(row.by_policy, row),
         challengers=challengers,
-        bad_bps=PD.bad_bps(row.points),
+        bad_bps=row.bad_bps or bad_bps(row.points, SCALE),
     )
 
 

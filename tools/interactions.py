@@ -136,6 +136,41 @@ async def search(conn: AsyncConnection[Any], actor: Actor, wanted: Wanted, limit
         return await cur.fetchall()
 
 
+@dataclass(frozen=True, slots=True)
+class DueFollowUp:
+    """What is still to be done, with what was said and promised when it was taken on."""
+
+    interaction_id: UUID
+    number: int
+    client_id: str
+    text: str
+    owner: str
+    due_on: date
+    summary: str
+    promised: list[str]
+
+
+async def due(
+    conn: AsyncConnection[Any], actor: Actor, owner: str | None, until: date | None, limit: int
+) -> Sequence[DueFollowUp]:
+    """Of clients whose business the actor knows, the earliest due first; of one owner, and due until a day, if
+    given."""
+    async with conn.cursor(row_factory=class_row(DueFollowUp)) as cur:
+        await cur.execute(
+            f"""
+            SELECT f.interaction_id, f.number, i.client_id, f.text, f.owner, f.due_on, i.summary, i.promised
+            FROM interaction_follow_ups f JOIN interactions i USING (interaction_id)
+            JOIN clients c ON c.tenant_id = i.tenant_id AND c.client_id = i.client_id
+            WHERE {_SEEN} AND f.tenant_id = %(tenant_id)s AND f.done_at IS NULL
+              AND (%(owner)s::text IS NULL OR f.owner = %(owner)s)
+              AND (%(until)s::date IS NULL OR f.due_on <= %(until)s)
+            ORDER BY f.due_on, f.owner, f.interaction_id, f.number LIMIT %(limit)s
+            """.encode(),
+            _parameters(actor) | {"owner": owner, "until": until, "limit": limit},
+        )
+        return await cur.fetchall()
+
+
 async def finish(conn: AsyncConnection[Any], actor: Actor, interaction_id: UUID, number: int) -> None:
     """The follow-up is done, by whoever says so first; again changes nothing. Raises NotFound."""
     values = _parameters(actor) | {"interaction_id": interaction_id, "number": number}

@@ -6,18 +6,19 @@ Every write may come twice, from a node that ran again after a crash; the first 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
+import orjson
 from psycopg import AsyncConnection
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
-from db import audit
 from db.actor import SYSTEM, Actor
+from db.arrays import columns
 from db.canonical import sha256_hex
 from db.errors import NotFound
-from db.pool import transaction
+from db.pool import Pool
 from tools.context import Context
 
 
@@ -30,6 +31,14 @@ class NewApplication:
     term_months: int
     income_monthly_minor: int
     request: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """`applications` are an applicant's others, lately; `withdrawn`: they take this one back."""
+
+    applications: int
+    withdrawn: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,12 +95,36 @@ async def store_application(conn: AsyncConnection[Any], tenant_id: str, new: New
     return int(row["application_id"])
 
 
-async def applications_since(context: Context, applicant_id: str, since: datetime) -> int:
-    """How many other applications this applicant has made to us since then."""
+async def store_new_application(context: Context, new: NewApplication) -> int:
+    """As `store_application`, in one transaction with those of other runs."""
+    number: int = await context.together(_store_applications, (context.tenant_id, new))
+    return number
+
+
+async def correct_application(context: Context, new: NewApplication) -> None:
+    """After its applicant completed it: what was sent stays in its request."""
     async with context.pool.connection() as conn:
-        cur = await conn.execute(
+        await conn.execute(
             """
-            SELECT count(*) AS n FROM loan_applications
+            UPDATE loan_applications SET income_monthly_minor = %(income_monthly_minor)s
+            WHERE tenant_id = %(tenant_id)s AND thread_id = %(thread_id)s
+            """,
+            {
+                "tenant_id": context.tenant_id,
+                "thread_id": context.thread_id,
+                "income_monthly_minor": new.income_monthly_minor,
+            },
+        )
+
+
+async def standing(context: Context, applicant_id: str, since: datetime) -> Standing:
+    """How many other applications this applicant has made to us since then, and whether they withdrew this one."""
+    async with context.pool.connection() as conn, conn.cursor(row_factory=class_row(Standing)) as cur:
+        await cur.execute(
+            """
+            SELECT count(*) AS applications,
+                   EXISTS (SELECT 1 FROM loan_withdrawals w WHERE w.thread_id = %(thread_id)s) AS withdrawn
+            FROM loan_applications
             WHERE tenant_id = %(tenant_id)s AND applicant_id = %(applicant_id)s AND created_at >= %(since)s
               AND thread_id <> %(thread_id)s
             """,
@@ -102,57 +135,37 @@ async def applications_since(context: Context, applicant_id: str, since: datetim
                 "thread_id": context.thread_id,
             },
         )
-        row = await cur.fetchone()
-    assert row is not None
-    return int(row["n"])
+        found = await cur.fetchone()
+    assert found is not None
+    return found
 
 
 async def store_assessment(context: Context, agent: str, version: str, assessment: Mapping[str, Any]) -> None:
-    async with context.pool.connection() as conn:
-        await conn.execute(
-            """
-            INSERT INTO risk_assessments (tenant_id, thread_id, agent, version, assessment)
-            VALUES (%(tenant_id)s, %(thread_id)s, %(agent)s, %(version)s, %(assessment)s)
-            ON CONFLICT (thread_id, agent) DO NOTHING
-            """,
-            {
-                "tenant_id": context.tenant_id,
-                "thread_id": context.thread_id,
-                "agent": agent,
-                "version": version,
-                "assessment": Jsonb(assessment),
-            },
-        )
+    row = _Assessment(context.tenant_id, context.thread_id, agent, version, orjson.dumps(assessment).decode())
+    await context.together(_store_assessments, row)
 
 
 async def store_decision(context: Context, new: NewDecision) -> None:
     """The decision with what it rests on, and its audit row: both, once."""
     decided_by = "policy" if new.person is None else "underwriter"
     facts_sha256 = sha256_hex(new.facts)
-    async with transaction(context.pool) as conn:
-        cur = await conn.execute(
-            """
-            INSERT INTO credit_decisions (tenant_id, thread_id, decided_by, person, outcome, policy_version,
-                                          facts_sha256, facts, decision)
-            VALUES (%(tenant_id)s, %(thread_id)s, %(decided_by)s, %(person)s, %(outcome)s, %(policy_version)s,
-                    %(facts_sha256)s, %(facts)s, %(decision)s)
-            ON CONFLICT (thread_id, decided_by) DO NOTHING RETURNING thread_id
-            """,
-            {
-                "tenant_id": context.tenant_id,
-                "thread_id": context.thread_id,
-                "decided_by": decided_by,
-                "person": new.person,
-                "outcome": new.outcome,
-                "policy_version": new.policy_version,
-                "facts_sha256": facts_sha256,
-                "facts": Jsonb(new.facts),
-                "decision": Jsonb(new.decision),
-            },
-        )
-        if await cur.fetchone() is not None:
-            record = {"outcome": new.outcome, "facts_sha256": facts_sha256, "decision": new.decision}
-            await audit.record(conn, context.deed(f"loan.decided_by_{decided_by}", record, new.person or SYSTEM))
+    record = {"outcome": new.outcome, "facts_sha256": facts_sha256, "decision": new.decision}
+    row = _Decision(
+        tenant_id=context.tenant_id,
+        thread_id=context.thread_id,
+        decided_by=decided_by,
+        person=new.person,
+        outcome=new.outcome,
+        policy_version=new.policy_version,
+        facts_sha256=facts_sha256,
+        facts=orjson.dumps(new.facts).decode(),
+        decision=orjson.dumps(new.decision).decode(),
+        run_id=context.fence.run_id,
+        deed_person=new.person or SYSTEM,
+        action=f"loan.decided_by_{decided_by}",
+        record=orjson.dumps(record).decode(),
+    )
+    await context.together(_store_decisions, row)
 
 
 async def store_loan(
@@ -199,3 +212,105 @@ async def case(conn: AsyncConnection[Any], actor: Actor, application_id: int) ->
     if found is None:
         raise NotFound("loan application", application_id)
     return found
+
+
+class _Assessment(NamedTuple):
+    tenant_id: str
+    thread_id: UUID
+    agent: str
+    version: str
+    assessment: str
+
+
+class _Decision(NamedTuple):
+    """With its audit row: `deed_person`, `action` and `record`."""
+
+    tenant_id: str
+    thread_id: UUID
+    decided_by: str
+    person: str | None
+    outcome: str
+    policy_version: str
+    facts_sha256: str
+    facts: str
+    decision: str
+    run_id: UUID
+    deed_person: str
+    action: str
+    record: str
+
+
+async def _store_applications(pool: Pool, news: Sequence[tuple[str, NewApplication]]) -> list[int]:
+    rows = [
+        (
+            tenant_id, new.thread_id, new.applicant_id, new.amount_minor, new.currency, new.term_months,
+            new.income_monthly_minor, orjson.dumps(new.request).decode(),
+        )
+        for tenant_id, new in news
+    ]  # fmt: skip
+    async with pool.connection() as conn:
+        cur = await conn.execute(
+            """
+            WITH new AS (
+                SELECT * FROM unnest(%b::text[], %b::uuid[], %b::text[], %b::bigint[], %b::text[], %b::integer[],
+                                     %b::bigint[], %b::jsonb[])
+                       AS n (tenant_id, thread_id, applicant_id, amount_minor, currency, term_months,
+                             income_monthly_minor, request)
+            ), stored AS (
+                SELECT a.thread_id, a.application_id FROM loan_applications a JOIN new USING (thread_id)
+            ), inserted AS (
+                INSERT INTO loan_applications (tenant_id, thread_id, applicant_id, amount_minor, currency, term_months,
+                                               income_monthly_minor, request)
+                SELECT tenant_id, thread_id, applicant_id, amount_minor, currency, term_months, income_monthly_minor,
+                       request
+                FROM new WHERE NOT EXISTS (SELECT 1 FROM stored WHERE stored.thread_id = new.thread_id)
+                RETURNING thread_id, application_id
+            )
+            SELECT thread_id, application_id FROM stored UNION ALL SELECT thread_id, application_id FROM inserted
+            """,
+            columns(rows, ("text", "uuid", "text", "bigint", "text", "integer", "bigint", "jsonb")),
+        )
+        numbers = {row["thread_id"]: int(row["application_id"]) for row in await cur.fetchall()}
+    return [numbers[new.thread_id] for _, new in news]
+
+
+async def _store_assessments(pool: Pool, rows: Sequence[_Assessment]) -> list[None]:
+    async with pool.connection() as conn:
+        await conn.execute(
+            """
+            INSERT INTO risk_assessments (tenant_id, thread_id, agent, version, assessment)
+            SELECT * FROM unnest(%b::text[], %b::uuid[], %b::text[], %b::text[], %b::jsonb[])
+            ON CONFLICT (thread_id, agent) DO NOTHING
+            """,
+            columns(rows, ("text", "uuid", "text", "text", "jsonb")),
+        )
+    return [None] * len(rows)
+
+
+async def _store_decisions(pool: Pool, rows: Sequence[_Decision]) -> list[None]:
+    """Who comes second, after a crash, stores neither decision nor audit row."""
+    async with pool.connection() as conn:
+        await conn.execute(
+            """
+            WITH new AS (
+                SELECT * FROM unnest(%b::text[], %b::uuid[], %b::text[], %b::text[], %b::text[], %b::text[],
+                                     %b::text[], %b::jsonb[], %b::jsonb[], %b::uuid[], %b::text[], %b::text[],
+                                     %b::jsonb[])
+                       AS n (tenant_id, thread_id, decided_by, person, outcome, policy_version, facts_sha256, facts,
+                             decision, run_id, deed_person, action, record)
+            ), stored AS (
+                INSERT INTO credit_decisions (tenant_id, thread_id, decided_by, person, outcome, policy_version,
+                                              facts_sha256, facts, decision)
+                SELECT tenant_id, thread_id, decided_by, person, outcome, policy_version, facts_sha256, facts, decision
+                FROM new ON CONFLICT (thread_id, decided_by) DO NOTHING RETURNING thread_id, decided_by
+            )
+            INSERT INTO audit (tenant_id, person, action, thread_id, run_id, record)
+            SELECT tenant_id, deed_person, action, thread_id, run_id, record
+            FROM new JOIN stored USING (thread_id, decided_by)
+            """,
+            columns(rows, _DECISION_KINDS),
+        )
+    return [None] * len(rows)
+
+
+_DECISION_KINDS = ("text", "uuid", *["text"] * 5, "jsonb", "jsonb", "uuid", "text", "text", "jsonb")

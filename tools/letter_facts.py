@@ -15,7 +15,10 @@ from tools.contract_letter_facts import (
     ContractLetterKind,
     LapsedOffer,
 )
-from tools.profile_letter_facts import ProfileSummaryFacts
+from tools.intake_letter_facts import INTAKE_FACTS, IntakeLetterFacts, IntakeLetterKind
+from tools.portfolio_letter_facts import PortfolioReviewFacts
+from tools.profile_letter_facts import ProfileExpiryFacts, ProfileLetterFacts, ProfileSummaryFacts
+from tools.rebalance_letter_facts import RebalanceFacts
 from tools.rules.amortisation import MAX_TERM_MONTHS, Instalment
 from tools.rules.jurisdictions import Jurisdiction
 from tools.rules.plain import from_plain
@@ -39,8 +42,12 @@ LetterKind = (
         "transfer_refusal",
         "transfer_return",
         "profile_summary",
+        "rebalance_confirmation",
+        "profile_expiry",
+        "portfolio_review",
     ]
     | ContractLetterKind
+    | IntakeLetterKind
     | ServicingLetterKind
 )
 
@@ -171,14 +178,16 @@ class DisbursementFacts:
 
 
 LoanLetterFacts = OfferFacts | CounterOfferFacts | AdverseActionFacts | DisbursementFacts | ContractLetterFacts
-LetterFacts = LoanLetterFacts | ServicingLetterFacts | TransferLetterFacts | ProfileSummaryFacts
+WealthLetterFacts = ProfileLetterFacts | RebalanceFacts | PortfolioReviewFacts
+LetterFacts = LoanLetterFacts | IntakeLetterFacts | ServicingLetterFacts | TransferLetterFacts | WealthLetterFacts
 
 _FACTS: tuple[type[LetterFacts], ...] = (
     *(OfferFacts, CounterOfferFacts, AdverseActionFacts, DisbursementFacts),
     *CONTRACT_FACTS,
+    *INTAKE_FACTS,
     *(TransferReceiptFacts, TransferRefusalFacts, TransferReturnFacts),
     *SERVICING_FACTS,
-    ProfileSummaryFacts,
+    *(ProfileSummaryFacts, ProfileExpiryFacts, RebalanceFacts, PortfolioReviewFacts),
 )
 
 # Seen as nothing though neither control nor format characters: fillers, joiners, variation selectors, tags.

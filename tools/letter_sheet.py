@@ -52,9 +52,12 @@ class Sheet(FPDF):
         self.set_creation_date(datetime.fromisoformat(dated).replace(tzinfo=UTC))
         self.set_lang("en-US")
         self.alias_nb_pages(_PAGES)
+        self.plain_lines()
+        self.add_page()
+
+    def plain_lines(self) -> None:
         self.set_draw_color(*RULE)
         self.set_line_width(0.2)
-        self.add_page()
 
     def footer(self) -> None:
         """Sets the page numbers as far right as the stand-in is wider than a digit."""

@@ -8,9 +8,17 @@ Directive (EU) 2023/2225.
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from tools import contract_letters, profile_letters, transfer_letters
+from tools import (
+    contract_letters,
+    intake_letters,
+    portfolio_letters,
+    profile_letters,
+    rebalance_letters,
+    transfer_letters,
+)
 from tools.contract_letter_facts import CancellationFacts, ContractFacts, WithdrawalFacts
 from tools.contract_letters import spell_lapse
+from tools.intake_letter_facts import ClosedIncompleteFacts, IncompletenessFacts
 from tools.letter_facts import (
     DEMO_CREDITOR,
     AdverseActionFacts,
@@ -20,6 +28,7 @@ from tools.letter_facts import (
     LetterFacts,
     LetterKind,
     OfferFacts,
+    WealthLetterFacts,
     check_facts,
 )
 from tools.letter_notices import write_rights
@@ -36,9 +45,17 @@ from tools.letter_parts import (
 )
 from tools.letter_terms import schedule_table, spell_payments, write_terms
 from tools.letter_words import pluralise, spell_amount, spell_day, spell_loan, spell_rate
-from tools.profile_letter_facts import ProfileSummaryFacts
+from tools.portfolio_letter_facts import PortfolioReviewFacts
+from tools.profile_letter_facts import ProfileExpiryFacts, ProfileSummaryFacts
+from tools.rebalance_letter_facts import RebalanceFacts
+from tools.servicing_letter_facts import ServicingLetterFacts
 from tools.servicing_letters import composed as composed_for_borrower
-from tools.transfer_letter_facts import TransferReceiptFacts, TransferRefusalFacts, TransferReturnFacts
+from tools.transfer_letter_facts import (
+    TransferLetterFacts,
+    TransferReceiptFacts,
+    TransferRefusalFacts,
+    TransferReturnFacts,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +104,24 @@ def _composed(facts: LetterFacts, creditor: Creditor) -> tuple[str, tuple[Part, 
             return "Your loan has been paid out", tuple(_disbursement(facts))
         case ContractFacts() | CancellationFacts() | WithdrawalFacts():
             return contract_letters.composed(facts)
+        case IncompletenessFacts() | ClosedIncompleteFacts():
+            return intake_letters.composed(facts)
+        case _:
+            return _composed_by_family(facts)
+
+
+def _composed_by_family(
+    facts: ServicingLetterFacts | TransferLetterFacts | WealthLetterFacts,
+) -> tuple[str, tuple[Part, ...]]:
+    match facts:
         case TransferReceiptFacts() | TransferRefusalFacts() | TransferReturnFacts():
             return transfer_letters.compose(facts)
-        case ProfileSummaryFacts():
+        case ProfileSummaryFacts() | ProfileExpiryFacts():
             return profile_letters.compose(facts)
+        case RebalanceFacts():
+            return rebalance_letters.compose(facts)
+        case PortfolioReviewFacts():
+            return portfolio_letters.compose(facts)
         case _:
             return composed_for_borrower(facts)
 

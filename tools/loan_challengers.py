@@ -6,9 +6,11 @@ from typing import Any
 from db.errors import NotFound, UnreadableDocument
 from tools import lending, loan_facts
 from tools.context import Context
-from tools.rules import application_fraud, credit_policy, scorecard
+from tools.rules import credit_policy
+from tools.rules.odds import bad_bps
 from tools.rules.plain import to_plain
 from tools.rules.policy_document import Challenger, Policy
+from tools.rules.scorecard import Score
 from tools.rules.scorecard_document import Scorecard
 
 
@@ -41,7 +43,12 @@ async def _documents(context: Context, policy: Policy, challenger: Challenger) -
 
 
 def _found(application: Mapping[str, Any], policy: Policy, card: Scorecard) -> dict[str, Any]:
-    score = scorecard.score(loan_facts.scored_file(application), card)
-    fraud = application_fraud.assess(loan_facts.fraud_facts(application))
-    decision = credit_policy.decide(loan_facts.judged(application, score, fraud), policy)
-    return {"score": to_plain(score), "decision": to_plain(decision)}
+    scored_as = loan_facts.scored(application, policy, card)
+    facts = loan_facts.judged(application, scored_as, loan_facts.fraud(application))
+    decision = credit_policy.decide(facts, policy)
+    return {"score": to_plain(facts.score), "decision": to_plain(decision)} | calibrated(facts.score, card)
+
+
+def calibrated(score: Score, card: Scorecard) -> dict[str, int]:
+    """The probability of going bad that the card is calibrated to, if it is."""
+    return {} if card.scale is None else {"bad_bps": bad_bps(score.points, card.scale)}

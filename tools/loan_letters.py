@@ -12,6 +12,7 @@ from tools.contract_letter_facts import (
     LapsedOffer,
     WithdrawalFacts,
 )
+from tools.intake_letter_facts import ClosedIncompleteFacts, IncompletenessFacts, Needed
 from tools.letter_facts import (
     DEMO_BUREAU,
     AdverseActionFacts,
@@ -23,23 +24,33 @@ from tools.letter_facts import (
     OfferFacts,
 )
 from tools.rules.amortisation import Instalment, schedule
+from tools.rules.completeness import Asked, Gap
 from tools.rules.dates import add_months
 from tools.rules.day_counts import interest_minor, year_fraction
 from tools.rules.jurisdictions import LAWS, last_day_to_cancel
 from tools.rules.plain import from_plain
 from tools.rules.pricing import LoanTerms
 from tools.rules.reg_b import C1
-from tools.rules.scorecard import SCORE_MAX, SCORE_MIN
+from tools.rules.scorecard_document import Scorecard, highest_score, lowest_score
 
 KEY_FACTORS = 4
 HOW_TO_ACCEPT = (
     "Accept it in the channel through which you applied. If we pay out on a later day than this letter's, every payment"
     " falls due as many days later."
 )
+NEEDED: Mapping[Asked, str] = {
+    "income": "Your monthly income before tax",
+    "employment": "Your employment, and since when",
+    "housing": "Your housing and its monthly cost",
+    "obligations": "Your debts and what each costs a month",
+    "proof_of_income": "A document that shows your income",
+}
 State = Mapping[str, Any]
 
 
-def offer(state: State, creditor: Creditor, today: date, expires_on: date) -> OfferFacts | CounterOfferFacts:
+def offer(
+    state: State, creditor: Creditor, card: Scorecard, today: date, expires_on: date
+) -> OfferFacts | CounterOfferFacts:
     """An offer of what was asked for, or of other terms and why."""
     terms, first_due_on = _terms(state), add_months(today, 1)
     facts = OfferFacts(
@@ -57,7 +68,7 @@ def offer(state: State, creditor: Creditor, today: date, expires_on: date) -> Of
         offer=facts,
         reasons=_reasons(state),
         bureau=DEMO_BUREAU if _has_file(state) else None,
-        score=_score(state, creditor),
+        score=_score(state, creditor, card),
     )
 
 
@@ -75,14 +86,16 @@ def offer_dates(letter: LetterFacts) -> dict[str, str]:
     return {"offered_on": made.dated, "expires_on": made.expires_on}
 
 
-def adverse_action(state: State, creditor: Creditor, today: date, refused: AnsweredReview | None) -> AdverseActionFacts:
+def adverse_action(
+    state: State, creditor: Creditor, card: Scorecard, today: date, refused: AnsweredReview | None
+) -> AdverseActionFacts:
     """`refused` ended the counteroffer that was made instead, if one was."""
     return AdverseActionFacts(
         dated=today.isoformat(),
         application=_application(state),
         reasons=_reasons(state),
         bureau=DEMO_BUREAU if _has_file(state) else None,
-        score=_score(state, creditor),
+        score=_score(state, creditor, card),
         counter_offer=_lapsed(state, refused) if refused else None,
     )
 
@@ -103,10 +116,30 @@ def disbursement(state: State, schedule: Sequence[Mapping[str, Any]]) -> Disburs
     )
 
 
-def withdrawal(state: State, answered: AnsweredReview) -> WithdrawalFacts:
-    """The offer was declined by the applicant, or silence declined it."""
-    lapsed = _lapsed(state, answered)
-    return WithdrawalFacts(dated=answered.answered_at.date().isoformat(), application=_application(state), offer=lapsed)
+def withdrawal(state: State, today: date, answered: AnsweredReview | None) -> WithdrawalFacts:
+    """The offer was declined by the applicant, or silence declined it; `answered` None: there was none yet."""
+    dated = answered.answered_at.date() if answered else today
+    lapsed = _lapsed(state, answered) if answered else None
+    return WithdrawalFacts(dated=dated.isoformat(), application=_application(state), offer=lapsed)
+
+
+def incompleteness(state: State, today: date, answer_by: date) -> IncompletenessFacts:
+    return IncompletenessFacts(
+        dated=today.isoformat(),
+        application=_application(state),
+        needed=_needed(state),
+        answer_by_on=answer_by.isoformat(),
+    )
+
+
+def closed_incomplete(state: State, today: date) -> ClosedIncompleteFacts:
+    return ClosedIncompleteFacts(
+        dated=today.isoformat(),
+        application=_application(state),
+        needed=_needed(state),
+        asked_on=state["incompleteness"]["asked_on"],
+        answer_by_on=state["incompleteness"]["answer_by"],
+    )
 
 
 def contract(state: State, accepted: AnsweredReview) -> ContractFacts:
@@ -132,6 +165,15 @@ def cancellation(state: State, cancelled: AnsweredReview) -> CancellationFacts:
         cancelled_on=cancelled_on,
         agreed_minor=terms.principal_minor,
         agreed_term_months=terms.term_months,
+    )
+
+
+def _needed(state: State) -> tuple[Needed, ...]:
+    gaps = [from_plain(Gap, gap) for gap in state["application"]["gaps"]]
+    reader = state["application"].get("person", "applicant")
+    return tuple(
+        Needed(NEEDED[gap.asked] + ("" if gap.person == "applicant" else ", as the co-applicant's"), gap.told(reader))
+        for gap in gaps
     )
 
 
@@ -171,20 +213,22 @@ def _has_file(state: State) -> bool:
     return state["application"]["file"] is not None
 
 
-def _score(state: State, creditor: Creditor) -> CreditScore | None:
-    """The score disclosed: our own scorecard's over the bureau's file; none without a file.
+def _score(state: State, creditor: Creditor, card: Scorecard) -> CreditScore | None:
+    """The score disclosed: that of the card that decided, with the card's own range; none without a bureau's file, nor
+    of two who apply together to the one whose score did not count.
 
     Where recent inquiries cost points, they are named whatever their rank (15 USC 1681g(f)(9)).
     """
-    if not _has_file(state):
+    is_theirs = state["application"].get("person", "applicant") == state.get("scored_as", "applicant")
+    if not _has_file(state) or not is_theirs:
         return None
     score = state["scorecard"]
     costly, less = score["reasons"][:KEY_FACTORS], score["reasons"][KEY_FACTORS:]
     factors = [*costly, *(reason for reason in less if reason["wording"] == C1.RECENT_INQUIRIES)]
     return CreditScore(
         points=score["points"],
-        lowest=SCORE_MIN,
-        highest=SCORE_MAX,
+        lowest=lowest_score(card),
+        highest=highest_score(card),
         scored_on=state["application"]["applied_on"],
         key_factors=tuple(reason["text"] for reason in factors),
         provider=creditor.name,

@@ -1,4 +1,7 @@
-"""The notices that applicants are still owed: each hears of our decision within 30 days (12 CFR 1002.9(a)(1)(i))."""
+"""The notices that applicants are still owed: each hears of our decision within 30 days (12 CFR 1002.9(a)(1)(i)).
+
+Of an application that was incomplete, from the day that it was completed (1002.9(c)(2)).
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -5,9 +5,23 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    WithJsonSchema,
+    field_validator,
+)
+
+from tools.rules.affordability import ObligationKind
+from tools.rules.card_mapping import Purpose
 
 LARGEST = 10_000_000
+MOST_OBLIGATIONS = 50
+PROOF = r"^[A-Za-z0-9][A-Za-z0-9 ._/-]{0,199}$"
 LONGEST_MONTHS = 480
 EARLIEST_EMPLOYMENT = date(1930, 1, 1)
 _AMOUNT = re.compile(r"(0|[1-9][0-9]{0,14})(\.[0-9]{1,2})?")
@@ -56,22 +70,11 @@ Amount = Annotated[
     _money_schema(rf"{_ONE_UP_TO_LARGEST}|0\.(0[1-9]|[1-9][0-9]?)", exclusiveMinimum=0),
 ]
 RecordId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+IsoDate = Annotated[date, BeforeValidator(_iso_date)]
 PastDate = Annotated[
-    date,
-    BeforeValidator(_iso_date),
+    IsoDate,
     AfterValidator(_believable),
     Field(description=f"{EARLIEST_EMPLOYMENT} to today"),
-]
-Purpose = Literal[
-    "debt_consolidation",
-    "education",
-    "gambling",
-    "home_improvement",
-    "household",
-    "medical",
-    "securities",
-    "vehicle",
-    "other",
 ]
 
 
@@ -91,7 +94,38 @@ class Housing(BaseModel):
     monthly_cost: Money
 
 
+class StatedObligation(BaseModel):
+    """A debt and what it costs each month. Of a card or overdraft without a payment, 5 % of the balance count."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    kind: ObligationKind
+    monthly_payment: Money
+    balance: Money = Decimal(0)
+
+
+Obligations = Annotated[list[StatedObligation], Field(max_length=MOST_OBLIGATIONS)]
+Proof = Annotated[str, Field(pattern=PROOF)]
+
+
+class CoApplicant(BaseModel):
+    """Whoever applies together with the applicant and owes the whole loan, too. Without `housing` they share the
+    applicant's home, and its cost; without `employment` their credit file says it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    applicant_id: RecordId
+    income: Amount
+    employment: Employment | None = None
+    housing: Housing | None = None
+    obligations: Obligations | None = None
+    proof_of_income: Proof | None = None
+
+
 class _Request(BaseModel):
+    """`obligations` left out: those on the credit file count. `proof_of_income` names the document, as the bank keeps
+    it."""
+
     model_config = ConfigDict(extra="forbid")
 
     applicant_id: RecordId
@@ -100,6 +134,16 @@ class _Request(BaseModel):
     term_months: Annotated[int, Field(strict=True, ge=1, le=LONGEST_MONTHS)]
     income: Amount
     payout_account: RecordId | None = None
+    obligations: Obligations | None = None
+    proof_of_income: Proof | None = None
+    co_applicant: CoApplicant | None = None
+
+    @field_validator("co_applicant")
+    @classmethod
+    def _is_another(cls, co_applicant: CoApplicant | None, others: ValidationInfo) -> CoApplicant | None:
+        if co_applicant is not None and co_applicant.applicant_id == others.data.get("applicant_id"):
+            raise ValueError("must be another customer than applicant_id")
+        return co_applicant
 
 
 class LoanApplication(_Request):

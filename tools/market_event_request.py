@@ -51,9 +51,9 @@ class MarketEvent(_Strict):
         json_schema_extra={
             "examples": [
                 {
-                    "event_id": "acme-2026-11-20",
-                    "event": {"kind": "price_shock", "instrument_id": "EQ-ACME", "move_bps": -1800},
-                    "headline": "ACME falls by 18 % after its results",
+                    "event_id": "husa-2026-11-20",
+                    "event": {"kind": "price_shock", "instrument_id": "HUSA", "move_bps": -1800},
+                    "headline": "Shares of the USA fall by 18 %",
                 }
             ]
         },
@@ -70,7 +70,7 @@ class FollowUpRequest(_Strict):
 
     model_config = ConfigDict(
         extra="forbid",
-        json_schema_extra={"examples": [{"event_id": "acme-2026-11-20", "client_id": "client-001", "draft_by": None}]},
+        json_schema_extra={"examples": [{"event_id": "husa-2026-11-20", "client_id": "client-001", "draft_by": None}]},
     )
 
     event_id: RecordId

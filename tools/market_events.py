@@ -6,18 +6,25 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid5
 
+import uuid_utils.compat as uuids
 from psycopg import AsyncConnection
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
-from db import audit
-from db.bulk_starts import CaseStart
+from db import audit, failpoints
 from db.canonical import sha256_hex
-from db.errors import NotFound
+from db.errors import BankUnavailable, InvalidInput, NotFound
+from db.mass_start import NewCase
 from db.pool import transaction
+from tools.bank import Bank
+from tools.bank_custody import read_instruments
+from tools.client_holdings import MAX_AGE, VALUED_IN
 from tools.context import Context
+from tools.market_event_request import MarketEvent, RateChange
 
-CHUNK = 1000
+CHUNK = 250
+"""Follow-ups that are begun in one transaction."""
+CHUNKS_A_STEP = 4
 PRIORITIES = ((5000, -2), (2000, -3), (500, -4), (0, -5))
 """By the share of the portfolio that is exposed, in bps. Below all that a person waits for."""
 
@@ -34,6 +41,8 @@ class EventView:
     created_by: str
     created_at: datetime
     found_at: datetime | None
+    holdings_as_of: datetime | None
+    holdings_are_stale: bool
     found: int
     begun: int
     states: dict[str, int]
@@ -46,6 +55,20 @@ class Concerned:
     exposure: dict[str, Any]
     exposure_bps: int
     event: dict[str, Any]
+
+
+async def check(request: MarketEvent, bank: Bank) -> None:
+    """Raises InvalidInput for an instrument that the bank does not have: nobody would be found, and nobody wonder.
+    While the bank is away, an event need not wait for that."""
+    if isinstance(request.event, RateChange):
+        return
+    try:
+        known = {one.instrument_id for one in await read_instruments(bank)}
+    except BankUnavailable:
+        return
+    if request.event.instrument_id not in known:
+        reason = f"the bank knows no instrument {request.event.instrument_id}"
+        raise InvalidInput(f"event.{request.event.kind}.instrument_id", reason)
 
 
 async def receive(context: Context, request: Mapping[str, Any]) -> str:
@@ -92,6 +115,7 @@ async def find(context: Context, request: Mapping[str, Any]) -> int:
                 "event_id": request["event_id"],
                 "instrument_id": event.get("instrument_id"),
                 "currency": event.get("currency"),
+                "valued_in": VALUED_IN,
             },
         )
         row = await cur.fetchone()
@@ -102,9 +126,20 @@ async def find(context: Context, request: Mapping[str, Any]) -> int:
     return int(row["found"])
 
 
-async def queue_chunk(context: Context, request: Mapping[str, Any], after: int) -> int:
-    """Starts the follow-ups of the next chunk in one transaction; the last place that was queued, or `after` if there
-    is none left. Their ids are written first, and are of event and client, so whoever comes again starts the same."""
+async def queue_chunks(context: Context, request: Mapping[str, Any], after: int) -> int:
+    """Starts the follow-ups of the next chunks, each in one transaction; the last place that was queued, or `after` if
+    there is none left."""
+    for _ in range(CHUNKS_A_STEP):
+        last = await _queue_chunk(context, request, after)
+        if last == after:
+            break
+        after = last
+        failpoints.hit("market_event.queue.after_chunk")
+    return after
+
+
+async def _queue_chunk(context: Context, request: Mapping[str, Any], after: int) -> int:
+    """Ids are written first, and are of event and client, so whoever comes again starts the same."""
     async with context.pool.connection() as conn:
         cur = await conn.execute(
             """
@@ -130,22 +165,20 @@ async def queue_chunk(context: Context, request: Mapping[str, Any], after: int) 
                 "ids": ids,
             },
         )
-    starts = [
-        CaseStart(
-            thread_id=thread_id,
-            request={
-                "event_id": request["event_id"],
-                "client_id": row["client_id"],
-                "draft_by": request["draft_by"],
-            },
-            group=request["event_id"],
-            priority=priority_of(row["exposure_bps"]),
-        )
-        for thread_id, row in zip(ids, rows, strict=True)
-    ]
+    starts = [_follow_up(request, thread_id, row) for thread_id, row in zip(ids, rows, strict=True)]
     if starts:
         await context.start_each("client_follow_up", starts)
     return int(rows[-1]["place"]) if rows else after
+
+
+def _follow_up(request: Mapping[str, Any], thread_id: UUID, row: Mapping[str, Any]) -> NewCase:
+    return NewCase(
+        thread_id=thread_id,
+        run_id=uuids.uuid7(),
+        request={"event_id": request["event_id"], "client_id": row["client_id"], "draft_by": request["draft_by"]},
+        group=request["event_id"],
+        priority=priority_of(row["exposure_bps"]),
+    )
 
 
 def priority_of(exposure_bps: int) -> int:
@@ -174,18 +207,19 @@ async def events(
 ) -> Sequence[EventView]:
     """The newest first, with counts by state; of one event alone, if it is named."""
     async with conn.cursor(row_factory=class_row(EventView)) as cur:
-        await cur.execute(_VIEW, {"tenant_id": tenant_id, "event_id": event_id, "limit": limit})
+        await cur.execute(_VIEW, {"tenant_id": tenant_id, "event_id": event_id, "max_age": MAX_AGE, "limit": limit})
         return await cur.fetchall()
 
 
 _FIND = """
     WITH event AS (
-        UPDATE market_events SET found_at = now()
+        UPDATE market_events SET found_at = now(), holdings_as_of = (
+            SELECT max(as_of) FROM holdings_refreshes WHERE tenant_id = %(tenant_id)s)
         WHERE tenant_id = %(tenant_id)s AND event_id = %(event_id)s AND found_at IS NULL RETURNING event_id
     ), share AS (
-        SELECT h.client_id, sum(h.value_minor) FILTER (WHERE c.concerned) AS value_minor,
-               (sum(h.value_minor) FILTER (WHERE c.concerned) * 10000
-                / greatest(sum(h.value_minor), 1))::integer AS bps,
+        SELECT h.client_id, coalesce(sum(h.value_minor) FILTER (WHERE c.concerned), 0) AS value_minor,
+               coalesce(sum(h.value_minor) FILTER (WHERE c.concerned) * 10000
+                        / greatest(sum(h.value_minor), 1), 0)::integer AS bps,
                jsonb_agg(jsonb_build_object('instrument_id', h.instrument_id, 'quantity', h.quantity::text,
                                             'value_minor', h.value_minor, 'as_of', h.as_of)
                          ORDER BY h.value_minor DESC, h.instrument_id) FILTER (WHERE c.concerned) AS positions
@@ -197,7 +231,8 @@ _FIND = """
     ), found AS (
         INSERT INTO market_event_clients (tenant_id, event_id, client_id, place, exposure, exposure_bps)
         SELECT %(tenant_id)s, %(event_id)s, client_id, row_number() OVER (ORDER BY bps DESC, client_id),
-               jsonb_build_object('value_minor', value_minor, 'positions', positions), least(bps, 10000)
+               jsonb_build_object('value_minor', value_minor, 'currency', %(valued_in)s::text,
+                                  'positions', positions), least(bps, 10000)
         FROM share RETURNING client_id
     )
     SELECT EXISTS (SELECT 1 FROM event) AS newly, (SELECT count(*) FROM found) + (
@@ -205,12 +240,14 @@ _FIND = """
     ) AS found
 """
 _VIEW = """
-    SELECT e.event_id, e.thread_id, e.kind, e.event, e.created_by, e.created_at, e.found_at,
+    SELECT e.event_id, e.thread_id, e.kind, e.event, e.created_by, e.created_at, e.found_at, e.holdings_as_of,
+           e.found_at IS NOT NULL AND coalesce(e.found_at - e.holdings_as_of > %(max_age)s, true) AS holdings_are_stale,
            coalesce(sum(s.clients), 0)::integer AS found,
            coalesce(sum(s.clients) FILTER (WHERE s.state <> 'not_begun'), 0)::integer AS begun,
            coalesce(jsonb_object_agg(s.state, s.clients) FILTER (WHERE s.state IS NOT NULL), '{}') AS states
     FROM (
-        SELECT tenant_id, event_id, thread_id, kind, event, created_by, created_at, found_at FROM market_events
+        SELECT tenant_id, event_id, thread_id, kind, event, created_by, created_at, found_at, holdings_as_of
+        FROM market_events
         WHERE tenant_id = %(tenant_id)s AND (%(event_id)s::text IS NULL OR event_id = %(event_id)s)
         ORDER BY created_at DESC LIMIT %(limit)s
     ) e
@@ -224,6 +261,6 @@ _VIEW = """
         FROM market_event_clients m LEFT JOIN threads t ON t.thread_id = m.thread_id AND t.tenant_id = m.tenant_id
         WHERE m.tenant_id = e.tenant_id AND m.event_id = e.event_id GROUP BY state
     ) s ON true
-    GROUP BY e.event_id, e.thread_id, e.kind, e.event, e.created_by, e.created_at, e.found_at
+    GROUP BY e.event_id, e.thread_id, e.kind, e.event, e.created_by, e.created_at, e.found_at, e.holdings_as_of
     ORDER BY e.created_at DESC
 """

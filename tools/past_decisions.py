@@ -13,7 +13,8 @@ from db.canonical import canonical_json, sha256_hex
 from db.errors import NotFound
 from db.pool import Pool
 from tools.policy_shelf import PolicyShelf
-from tools.rules import credit_policy, scorecard
+from tools.rules import completeness, credit_policy
+from tools.rules.card_facts import facts_scored, score_for
 from tools.rules.findings import CreditFacts
 from tools.rules.plain import from_plain, to_plain
 
@@ -95,9 +96,11 @@ async def faults_of(pool: Pool, shelf: PolicyShelf, tenant_id: str, past: PastDe
         agrees = past.outcome == past.decision["outcome"] == past.facts["verdict"]
         return [] if agrees else ["the outcome is not the underwriter's verdict"]
     facts = from_plain(CreditFacts, past.facts)
+    if facts.evidence is not None and not completeness.agrees(facts.evidence, facts.means):
+        return ["the means are not those of the figures and sources that were stored with them"]
     policy = await shelf.policy(pool, tenant_id, past.policy_version)
     card = await shelf.scorecard(pool, tenant_id, facts.score.version)
-    scored = to_plain(scorecard.score(facts.file or scorecard.ScorecardFacts(), card))
+    scored = to_plain(score_for(policy, card, facts_scored(facts)))
     decided = to_plain(credit_policy.decide(facts, policy))
     faults = [] if canonical_json(scored) == canonical_json(past.facts["score"]) else ["another score"]
     if canonical_json(decided) != canonical_json(past.decision) or decided["outcome"] != past.outcome:

@@ -16,12 +16,13 @@ from db.audit import Deed
 from db.canonical import sha256_hex
 from db.errors import Conflict, Forbidden, InvalidInput, NotFound
 from tools.policy_shelf import OWN_POLICIES, OWN_SCORECARDS
+from tools.rules.card_facts import Fault, fault_of
 from tools.rules.plain import Misfit, to_plain
 from tools.rules.policy_document import Policy
-from tools.rules.policy_forms import Kind, read_policy, read_scorecard
+from tools.rules.policy_forms import Kind, read_policy, read_scorecard, whole
 from tools.rules.scorecard_document import Scorecard
 
-Status = Literal["proposed", "approved", "rejected", "withdrawn"]
+Status = Literal["proposed", "approved", "rejected", "withdrawn", "revoked"]
 COLUMNS = """kind, version, in_force_from, document, sha256, status, note, proposed_by, proposed_at, decided_by,
              decided_at, reason"""
 
@@ -81,7 +82,7 @@ async def propose(
     conn: AsyncConnection[Any], actor: Actor, kind: Kind, proposal: Mapping[str, Any], today: date
 ) -> StoredDocument:
     """`proposal` is `document` and `note`. Raises InvalidInput by field, Conflict if there is that version."""
-    read = _read(kind, proposal["document"])
+    read, plain = _read(kind, proposal["document"])
     in_force_from = read.in_force_from if isinstance(read, Policy) else None
     if in_force_from is not None and in_force_from < today:
         raise InvalidInput("document.in_force_from", f"must be {today} or later: what was decided stays so")
@@ -89,7 +90,6 @@ async def propose(
         raise Conflict(f"{_name(kind, read.version)} comes with the program; choose another version")
     if isinstance(read, Policy) and (fault := await _missing(conn, actor.tenant_id, read)):
         raise InvalidInput(f"document.{fault[0]}", fault[1])
-    plain = to_plain(read)
     values = {
         "tenant_id": actor.tenant_id, "kind": kind, "version": read.version, "in_force_from": in_force_from,
         "document": Jsonb(plain), "sha256": sha256_hex(plain), "note": proposal["note"], "person": actor.person,
@@ -163,9 +163,10 @@ def _shipped(kind: Kind, read: Policy | Scorecard, in_force_from: date | None) -
     )
 
 
-def _read(kind: Kind, plain: Any) -> Policy | Scorecard:
+def _read(kind: Kind, plain: Any) -> tuple[Policy | Scorecard, dict[str, Any]]:
     try:
-        return read_policy(plain) if kind == "credit_policy" else read_scorecard(plain)
+        read = read_policy(plain) if kind == "credit_policy" else read_scorecard(plain)
+        return read, whole(kind, plain)
     except Misfit as exc:
         raise InvalidInput(f"document.{exc.path}".rstrip("."), exc.fault) from exc
 
@@ -204,17 +205,30 @@ async def _check_approvable(conn: AsyncConnection[Any], tenant_id: str, found: S
         raise Conflict(f"{fault[0]}: {fault[1]}")
 
 
-async def _missing(conn: AsyncConnection[Any], tenant_id: str, policy: Policy) -> tuple[str, str] | None:
-    """The field that names a document we do not have, and why. Challengers need no approval: they decide nothing."""
-    known = {(d.kind, d.version): d.status for d in await documents(conn, tenant_id)}
-    usable = ("proposed", "approved")
-    if known.get(("scorecard", policy.scorecard)) != "approved":
+async def _missing(conn: AsyncConnection[Any], tenant_id: str, policy: Policy) -> Fault | None:
+    """The field that names a document we do not have, or that does not say how to read a card, and why.
+
+    Challengers need no approval: they decide nothing.
+    """
+    usable = {(d.kind, d.version): d for d in await documents(conn, tenant_id) if d.status in ("proposed", "approved")}
+    champion = usable.get(("scorecard", policy.scorecard))
+    if champion is None or champion.status != "approved":
         return "scorecard", f"no scorecard {policy.scorecard} is approved"
+    for at, mapping in enumerate(policy.mappings):
+        if ("scorecard", mapping.scorecard) not in usable:
+            return f"mappings[{at}].scorecard", f"there is no scorecard {mapping.scorecard}"
+    if fault := fault_of(policy, read_scorecard(champion.document)):
+        return fault
     for at, each in enumerate(policy.challengers):
-        if known.get(("scorecard", each.scorecard)) not in usable:
+        card = usable.get(("scorecard", each.scorecard))
+        if card is None:
             return f"challengers[{at}].scorecard", f"there is no scorecard {each.scorecard}"
-        if each.policy is not None and known.get(("credit_policy", each.policy)) not in usable:
+        other = usable.get(("credit_policy", each.policy)) if each.policy is not None else None
+        if each.policy is not None and other is None:
             return f"challengers[{at}].policy", f"there is no credit policy {each.policy}"
+        judging = policy if other is None else read_policy(other.document)
+        if fault := fault_of(judging, read_scorecard(card.document)):
+            return fault if other is None else (f"challengers[{at}].policy", f"{each.policy}: {fault[0]} {fault[1]}")
     return None
 
 

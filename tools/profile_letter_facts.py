@@ -1,4 +1,4 @@
-"""The facts that the letter about a suitability profile is written from."""
+"""The facts that letters about a suitability profile are written from."""
 
 from dataclasses import dataclass
 from typing import ClassVar, Literal
@@ -27,3 +27,20 @@ class ProfileSummaryFacts:
     reasons: tuple[str, ...]
     limits: tuple[str, ...]
     valid_until_on: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProfileExpiryFacts:
+    """Of a profile that ends soon, or has ended."""
+
+    kind: ClassVar[Literal["profile_expiry"]] = "profile_expiry"
+
+    dated: str
+    application: ProfiledClient
+    risk_profile: str
+    assessed_on: str
+    valid_until_on: str
+    has_ended: bool
+
+
+ProfileLetterFacts = ProfileSummaryFacts | ProfileExpiryFacts

@@ -6,6 +6,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from db.errors import InvalidInput
+from tools.loan_request import IsoDate
 from tools.rules.servicing_policies import servicing_policy_in_force
 
 
@@ -20,7 +21,7 @@ class ServicingRequest(BaseModel):
     )
 
     loan_account_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._~-]{0,63}$")]
-    as_of: date | None = Field(default=None, description="Not later than today (UTC), which is the default.")
+    as_of: IsoDate | None = Field(default=None, description="Not later than today (UTC), which is the default.")
 
 
 class ServicingDay(BaseModel):
@@ -28,7 +29,7 @@ class ServicingDay(BaseModel):
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"on": "2026-11-22"}]})
 
-    on: date | None = Field(default=None, description="Not later than today (UTC), which is the default.")
+    on: IsoDate | None = Field(default=None, description="Not later than today (UTC), which is the default.")
 
 
 def check_day(field: str, day: date) -> None:

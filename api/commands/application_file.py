@@ -23,6 +23,8 @@ cust_1002,3000,12,3100,medical,retired,,own,420
 """
 """Applications of the sandbox bank's customers."""
 
+NOT_IN_A_FILE = frozenset({"obligations", "co_applicant"})
+"""What has no single cell: these are asked for over HTTP alone."""
 _INTEGER = re.compile(r"[0-9]{1,9}")
 
 
@@ -71,6 +73,8 @@ def column_of(field: str) -> str:
 
 def _columns(model: type[BaseModel], path: tuple[str, ...], *, required: bool) -> Iterator[Column]:
     for name, field in model.model_fields.items():
+        if name in NOT_IN_A_FILE:
+            continue
         here = (*path, name)
         nested = field.annotation
         if isinstance(nested, type) and issubclass(nested, BaseModel):

@@ -1,15 +1,17 @@
 """`countersign apply`: has a file of loan applications decided, and writes what came of each line."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from rich.console import Console
 
-from api.commands import application_file, bulk
+from api.commands import application_file, batch, bulk
 from api.commands.application_file import Row
-from api.commands.bulk import Desk, Errand, Job
+from api.commands.batch import Accepted, BatchDesk
+from api.commands.bulk import Errand, Job
 from api.commands.client import Client
 from api.settings import Settings
 from db.actor import Role
@@ -43,30 +45,41 @@ def run_file(settings: Settings, job: Job) -> bool:
     found = application_file.read(job.file)
     with ExitStack() as stack:
         client = bulk.client_for(settings, job, ERRAND, console, stack)
-        results = bulk.work(found.rows, _desk(client, found.sha256), console)
+        results = batch.work(found.rows, _desk(client, found.sha256), console)
     bulk.write(job.result, results, Result)
     bulk.report(console, job, results)
     return not any(result.error for result in results)
 
 
-def _desk(client: Client, sha256: str) -> Desk[Row, Result]:
-    def start(row: Row) -> str:
-        return client.start(WORKFLOW, row.application or {}, f"apply-{sha256}-{row.line}")
+def _desk(client: Client, sha256: str) -> BatchDesk[Row, Result]:
+    def start(rows: Sequence[Row]) -> list[Accepted]:
+        lines = [{"key": f"apply-{sha256}-{row.line}", "request": row.application} for row in rows]
+        answers = client.post(f"/workflows/{WORKFLOW}/batches", {"lines": lines})["lines"]
+        return [_accepted(answer) for answer in answers]
 
-    def awaited(row: Row, thread_id: str) -> Result:
-        for _ in client.events(thread_id):
-            pass
-        decision = client.get(f"/threads/{thread_id}/state")["values"].get("decision")
-        if decision is None:
-            last = max(client.get(f"/threads/{thread_id}/runs"), key=lambda run: str(run["created_at"]))
-            error = f"not decided: {(last['error'] or {}).get('detail', last['status'])}"
-            return Result(row.line, thread_id, error=error)
-        return _result(row.line, thread_id, decision)
+    def ended(thread_ids: Sequence[str]) -> dict[str, Callable[[Row], Result]]:
+        found = client.get("/loan/decisions?" + "&".join(f"thread_id={thread_id}" for thread_id in thread_ids))
+        return {each["thread_id"]: partial(_result_of, each) for each in found}
 
     def failed(line: int, thread_id: str, error: str) -> Result:
         return Result(line, thread_id, error=error)
 
-    return Desk(start, awaited, failed, application_file.column_of)
+    return BatchDesk(start, ended, failed, application_file.column_of)
+
+
+def _accepted(answer: Mapping[str, Any]) -> Accepted:
+    if (started := answer["started"]) is not None:
+        return Accepted(started["thread_id"])
+    fault = answer["fault"]
+    fields = tuple((each["field"], each["reason"]) for each in fault["errors"])
+    return Accepted(error=f"{fault['detail']} ({fault['status']})", fields=fields)
+
+
+def _result_of(found: Mapping[str, Any], row: Row) -> Result:
+    if found["decision"] is not None:
+        return _result(row.line, found["thread_id"], found["decision"])
+    error = (found["error"] or {}).get("detail", found["run_status"])
+    return Result(row.line, found["thread_id"], error=f"not decided: {error}")
 
 
 def _result(line: int, thread_id: str, decision: Mapping[str, Any]) -> Result:

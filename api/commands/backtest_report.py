@@ -4,7 +4,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from tools.rules.backtest import Backtest, Side, Swap
+from tools.rules.backtest import Assumptions, Backtest, Side, Swap
 from tools.rules.money import format_minor
 
 OUTCOMES = ("approve", "counter_offer", "refer", "decline")
@@ -24,16 +24,27 @@ def report(console: Console, found: Backtest, policy: str, scorecard: str) -> No
     console.print(_moves(found))
     console.print(_segments(found))
     console.print(_sides(found))
-    given = found.assumptions
     console.print(
-        f"Expected loss = Σ PD × LGD × principal offered, of approvals and counter-offers. PD = 1 / (1 + odds);"
-        f" odds {given.odds} at {given.points} points, doubled by each {given.pdo}, of the score as stored, both times;"
-        f" LGD {given.lgd_bps / 100:g} %. Principal stands for what is owed at default; interest, fees and time are"
-        f" left out. Assumptions, to be set by --odds, --points, --pdo, --lgd-bps.",
+        f"Expected loss = Σ PD × LGD × principal offered, of approvals and counter-offers."
+        f" {_chances(found.assumptions)}; LGD {found.assumptions.lgd_bps / 100:g} %."
+        f" One borrower has one PD, both times. Principal stands for what is owed at default; interest, fees and time"
+        f" are left out.",
         style="dim",
     )
     for title, swaps in (("swap-in", found.swap_ins), ("swap-out", found.swap_outs)):
         _swaps(console, title, swaps)
+
+
+def _chances(given: Assumptions) -> str:
+    if given.by_band:
+        rates = ", ".join(f"{band} {rate / 100:g} %" for band, rate in given.by_band)
+        return f"PD by the band as stored: {rates} (--bad-rates)"
+    if given.by_card:
+        return "PD by the card's own calibration, the new card's where it has one (--bad-rates card)"
+    return (
+        f"PD = 1 / (1 + odds); odds {given.odds} at {given.points} points, doubled by each {given.pdo}, of the score as"
+        f" stored: assumptions, to be set by --odds, --points, --pdo, --lgd-bps, or replaced by --bad-rates"
+    )
 
 
 def _moves(found: Backtest) -> Table:

@@ -119,7 +119,7 @@ def client_for(settings: Settings, job: Job, errand: Errand, console: Console, s
 def work(lines: Sequence[AnyLine], desk: Desk[AnyLine, AnyResult], console: Console) -> list[AnyResult]:
     """In the file's order, CONCURRENCY at a time; what Ctrl-C leaves undone says so."""
     shift = _Shift(desk)
-    with ThreadPoolExecutor(CONCURRENCY) as pool, _progress(console, len(lines)) as tell:
+    with ThreadPoolExecutor(CONCURRENCY) as pool, progress(console, len(lines)) as tell:
         futures = [pool.submit(shift.take, line) for line in lines]
         try:
             for done in as_completed(futures):
@@ -169,7 +169,7 @@ class _Shift(Generic[AnyLine, AnyResult]):
     def take(self, line: AnyLine) -> AnyResult:
         desk, thread_id = self.desk, ""
         if line.faults:
-            return desk.result(line.line, "", _told(line.faults))
+            return desk.result(line.line, "", told(line.faults))
         if self.gone:
             return desk.result(line.line, "", f"{UNSENT}: {self.gone}")
         try:
@@ -177,7 +177,7 @@ class _Shift(Generic[AnyLine, AnyResult]):
             return desk.awaited(line, thread_id)
         except Refused as exc:
             faults = tuple((desk.column_of(field), reason) for field, reason in exc.fields)
-            return desk.result(line.line, thread_id, _told(faults) or str(exc))
+            return desk.result(line.line, thread_id, told(faults) or str(exc))
         except Unavailable as exc:
             self.gone = str(exc)
             return desk.result(line.line, thread_id, str(exc))
@@ -189,12 +189,12 @@ def _fate(result: Result) -> str:
     return result.decision
 
 
-def _told(faults: Sequence[tuple[str, str]]) -> str:
+def told(faults: Sequence[tuple[str, str]]) -> str:
     return "; ".join(f"{column}: {reason}" for column, reason in faults)
 
 
 @contextmanager
-def _progress(console: Console, total: int) -> Iterator[Callable[[Result], None]]:
+def progress(console: Console, total: int) -> Iterator[Callable[[Result], None]]:
     """What to call with each result. Where there is no terminal, nothing is drawn."""
     columns = (BarColumn(30), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
     counts: Counter[str] = Counter()

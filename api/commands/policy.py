@@ -93,10 +93,48 @@ def withdraw_document(version: Version, url: Url, key: Key, why: Why, kind: OfKi
     _decide(version, "withdraw", (url, key), why, kind)
 
 
+@policy_app.command(name="revoke")
+def revoke_policy(
+    version: Version,
+    url: Url,
+    key: Key,
+    why: Why,
+    confirm: Annotated[bool, typer.Option("--confirm", help="what another policy owner asked for")] = False,
+    refuse: Annotated[bool, typer.Option("--refuse", help="what another policy owner asked for")] = False,
+    withdraw: Annotated[bool, typer.Option("--withdraw", help="what one asked for oneself")] = False,
+) -> None:
+    """Asks that an approved policy decide no more cases; another policy owner says the same with --confirm."""
+    from api.commands.policy_words import show_revocation
+
+    chosen = [word for word, said in (("confirm", confirm), ("refuse", refuse), ("withdraw", withdraw)) if said]
+    if len(chosen) > 1:
+        raise InvalidInput(f"--{chosen[1]}", f"is not said together with --{chosen[0]}")
+    path = f"/policies/credit_policy/{version}"
+    with Client(url, key) as client:
+        if chosen:
+            show_revocation(client.post(f"{path}/revocation/{chosen[0]}", {"reason": why}))
+        else:
+            body = {"sha256": client.get(path)["sha256"], "reason": why}
+            show_revocation(client.post(f"{path}/revocation", body))
+
+
+@policy_app.command(name="challengers")
+def list_challengers(url: Url, key: Key, since: Day = None, until: Day = None) -> None:
+    """What each challenger would have decided against the champion: agreement and swaps."""
+    from api.commands.policy_words import show_challengers
+
+    asked = {"since": since, "until": until}
+    query = "&".join(f"{name}={day.date()}" for name, day in asked.items() if day is not None)
+    with Client(url, key) as client:
+        show_challengers(client.get(f"/policies/challengers?{query}".rstrip("?")))
+
+
 @policy_app.command(name="backtest")
 def backtest_policy(
     policy: Annotated[str | None, typer.Option(help="a version or a JSON file; default: each case's own")] = None,
-    scorecard: Annotated[str | None, typer.Option(help="a version or a JSON file; default: scores as stored")] = None,
+    scorecard: Annotated[
+        str | None, typer.Option(help="a version or a JSON file, trained or not; default: the policy's own")
+    ] = None,
     since: Day = None,
     until: Annotated[
         datetime | None, typer.Option(formats=["%Y-%m-%d"], help="the last day; default: today (UTC)")
@@ -105,17 +143,22 @@ def backtest_policy(
     points: Annotated[int, typer.Option(min=-10_000, max=10_000, help="the score that has --odds")] = STANDARD.points,
     odds: Annotated[int, typer.Option(min=1, max=10_000, help="good loans to one bad at --points")] = STANDARD.odds,
     lgd_bps: Annotated[int, typer.Option("--lgd-bps", min=0, max=10_000, help="lost of a bad loan")] = STANDARD.lgd_bps,
+    rates: Annotated[
+        str | None, typer.Option("--bad-rates", help="A=120,B=250,… bad loans of 10,000 by band, or: card")
+    ] = None,
+    out_file: Annotated[Path | None, typer.Option("--out", help="CSV, one application a line")] = None,
 ) -> None:
     """Decides all stored applications again under another policy or scorecard: swaps, segments, expected loss.
 
     Changes nothing. Reads the database itself, as `countersign keys` does.
     """
-    from api.commands.backtest import Wanted, run_backtest
+    from api.commands.backtest import Wanted, bad_rates, run_backtest
 
     if policy is None and scorecard is None:
         raise InvalidInput("--policy", "is needed, or --scorecard: what else would decide?")
     days = (since.date() if since else None, until.date() if until else None)
-    run_backtest(Settings(), Wanted(policy, scorecard, *days, Assumptions(pdo, points, odds, lgd_bps)))
+    given = bad_rates(rates, Assumptions(pdo, points, odds, lgd_bps))
+    run_backtest(Settings(), Wanted(policy, scorecard, *days, given, out_file))
 
 
 def _decide(

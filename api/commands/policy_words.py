@@ -58,5 +58,38 @@ def show_difference(told: dict[str, Any]) -> None:
     console.print(table if told["changes"] else f"no difference from {told['against']}")
 
 
+def show_revocation(told: dict[str, Any]) -> None:
+    by = told["settled_by"] or told["asked_by"]
+    word = "asked for" if told["status"] == "asked" else told["status"]
+    print(f"revocation of credit_policy {told['version']} is {word} by {by}")
+    if told["status"] in ("asked", "confirmed"):
+        once = "once another policy owner confirms it" if told["status"] == "asked" else "for the next case"
+        print(f"{told['instead'] or 'no policy'} decides instead, {once}; cases taken in already keep theirs")
+
+
+def show_challengers(standings: Sequence[dict[str, Any]]) -> None:
+    console = Console()
+    if not standings:
+        console.print("no case was decided while a policy named a challenger")
+        return
+    table = Table(
+        "challenger", "version", "against", "cases", "agreed", "swap-ins", "swap-outs", "offered (champion)", "failed"
+    )
+    for each in standings:
+        share = "-" if each["agreed_bps"] is None else f"{each['agreed']} ({each['agreed_bps'] / 100:.1f} %)"
+        offered = f"{each['offered_by_challenger']} ({each['offered_by_champion']})"
+        names = (escape(each[name]) for name in ("challenger", "challenger_version", "champion_version"))
+        counts = (
+            str(each["cases"]),
+            share,
+            str(each["swap_ins"]),
+            str(each["swap_outs"]),
+            offered,
+            str(each["failed"]),
+        )
+        table.add_row(*names, *counts)
+    console.print(table)
+
+
 def _said(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

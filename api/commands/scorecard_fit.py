@@ -1,6 +1,7 @@
 """`countersign scorecard fit`: loans in, a tested scorecard document and a report out, or nothing at all."""
 
 import os
+import re
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -15,13 +16,14 @@ from rich.text import Text
 from db.errors import CountersignError, InvalidInput
 from tools.modelling.boosting import EXTRA
 from tools.modelling.credit_file import Asked, BadCreditFile, read_credit
+from tools.rules.odds import Scale
 from tools.rules.scorecard_document import bin_points, highest_score, lowest_score
-from tools.rules.scorecard_json import Scale
 
 if TYPE_CHECKING:
     from tools.modelling.public_credit import Case
     from tools.modelling.scorecard_build import Built
 
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,49}")
 DIRECTIONS = {"up": 1, "down": -1}
 
 
@@ -56,6 +58,8 @@ def run_fit(job: Job) -> None:
     """Raises InvalidInput for what cannot be trained on, CountersignError without the training libraries."""
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # matrices are small: threads cost more than they bring
     try:
+        if job.compare:
+            import lightgbm  # noqa: F401  # said before an hour's training, not after it
         from tools.modelling.public_credit import DataMissing
         from tools.modelling.scorecard_build import build
         from tools.modelling.scorecard_fit import NothingToTell
@@ -105,7 +109,14 @@ def _case(job: Job) -> "Case":
     for column in reasons:
         if column not in {each.name for each in table.columns}:
             raise InvalidInput("--reason", f"{column!r} is no column that is scored")
-    return Case(table, Plan(choices.name or job.file.stem, monotone, reasons, scale))
+    return Case(table, Plan(_name(choices.name, job.file), monotone, reasons, scale))
+
+
+def _name(asked: str | None, file: Path) -> str:
+    """What the version begins with, so that a policy can name the card. Raises InvalidInput."""
+    if asked is not None and not NAME.fullmatch(asked):
+        raise InvalidInput("--name", "must be 1 to 50 letters, digits, dots, dashes and underscores, no sign first")
+    return asked or re.sub(r"[^A-Za-z0-9]+", "-", file.stem).strip("-")[:50] or "card"
 
 
 def _split(option: str, said: Iterable[str], sign: str) -> Iterator[tuple[str, str]]:

@@ -73,6 +73,9 @@ def router() -> APIRouter:
         transfer_id = body.data.get("transfer_id")
         if is_new and body.type.startswith("transfer.") and isinstance(transfer_id, str):
             await engine.settlements.look_at(transfer_id)
+        order_id = body.data.get("order_id")
+        if is_new and body.type.startswith("order.") and isinstance(order_id, str):
+            await engine.settlements.look_at_order(order_id)
         return EventTaken(event_id=webhook_id, status="stored" if is_new else "known")
 
     return routes

@@ -9,7 +9,7 @@ import uuid_utils.compat as uuids
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import JSONResponse
 from psycopg import AsyncConnection
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.config import JsonDict
 
 from api import idempotent
@@ -23,13 +23,23 @@ from db.errors import InvalidInput
 from db.pool import transaction
 from tools import clients, interactions
 from tools.interactions import Interaction, NewFollowUp, NewInteraction, Wanted
-from tools.loan_request import RecordId
+from tools.loan_request import IsoDate, RecordId
 from tools.payment_request import Name
 
 MAY_TELL = ("agent", "adviser", "operator")
 Text = Annotated[str, Field(min_length=1, max_length=4000)]
 Words = Annotated[str | None, Query(max_length=200, description='words, "a phrase", a or b, -without')]
 Limit = Annotated[int, Query(ge=1, le=1000)]
+
+
+def _written_time(value: object) -> object:
+    """Not the seconds since 1970 that pydantic takes for a time, too."""
+    if isinstance(value, str) and not value.replace(".", "").lstrip("-").isdigit():
+        return value
+    raise ValueError("must be a time with its zone such as 2026-11-20T10:30:00Z")
+
+
+WrittenTime = Annotated[AwareDatetime, BeforeValidator(_written_time)]
 EXAMPLE: JsonDict = {
     "client_id": "client-001",
     "channel": "phone",
@@ -45,7 +55,7 @@ class FollowUpBody(BaseModel):
 
     text: Text
     owner: Name
-    due_on: date
+    due_on: IsoDate
 
 
 class InteractionBody(BaseModel):
@@ -55,7 +65,7 @@ class InteractionBody(BaseModel):
 
     client_id: RecordId
     channel: Literal["phone", "email", "meeting", "chat", "letter"]
-    occurred_at: AwareDatetime
+    occurred_at: WrittenTime
     summary: Text
     promised: Annotated[list[Text], Field(max_length=20)] = []
     note: Annotated[str, Field(max_length=4000)] = ""
@@ -86,6 +96,21 @@ class InteractionView(BaseModel):
     person: str
     created_at: datetime
     follow_ups: list[FollowUpView]
+
+
+class DueFollowUpView(BaseModel):
+    """`summary` and `promised` are of the interaction in which it was taken on."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    interaction_id: UUID
+    number: int
+    client_id: str
+    text: str
+    owner: str
+    due_on: date
+    summary: str
+    promised: list[str]
 
 
 class Kept(BaseModel):
@@ -127,6 +152,16 @@ def router() -> APIRouter:
         async with engine.pool.connection() as conn:
             await clients.get(conn, actor, client_id)
         return await _found(engine, actor, Wanted(client_id, q, is_open), limit)
+
+    @routes.get("/follow-ups")
+    async def follow_ups_due(
+        actor: Caller, engine: TheEngine, owner: str | None = None, until: IsoDate | None = None, limit: Limit = 100
+    ) -> list[DueFollowUpView]:
+        """What was promised and is not done, the earliest due first."""
+        require(actor, *MAY_TELL)
+        async with engine.pool.connection() as conn:
+            found = await interactions.due(conn, actor, owner, until, limit)
+        return [DueFollowUpView.model_validate(one) for one in found]
 
     @routes.post("/interactions/{interaction_id}/follow-ups/{number}/done", status_code=204)
     async def follow_up_done(

@@ -28,12 +28,25 @@ from db.errors import Conflict, NotFound
 from db.runs import NewRun
 from graphs.loan_origination import WORKFLOW
 from tools import lending
-from tools.lending import LoanCase, NewApplication
-from tools.loan_facts import applicant_is_known
+from tools.lending import LoanCase
+from tools.loan_facts import applicant_is_known, new_application
 from tools.loan_request import ShortApplication
-from tools.rules.money import from_minor, to_minor
+from tools.rules.money import from_minor
 
-Status = Literal["stored", "deciding", "error", "approved", "rejected", "waiting_for_review", "counter_offered"]
+Status = Literal[
+    "stored",
+    "deciding",
+    "error",
+    "approved",
+    "rejected",
+    "waiting_for_review",
+    "counter_offered",
+    "waiting_for_applicant",
+    "withdrawn",
+    "incomplete",
+]
+UNDECIDED: dict[str, Status] = {"withdrawn": "withdrawn", "incomplete": "incomplete"}
+"""What an application came to that nobody decided."""
 STATUS: dict[str, Status] = {
     "approve": "approved",
     "decline": "rejected",
@@ -45,7 +58,8 @@ Number = Annotated[int, Path(description="The application's number, counting up 
 
 
 class Stored(BaseModel):
-    """`status` is `stored`, `deciding`, or the decision: approved, rejected, counter_offered, waiting_for_review."""
+    """`status` is `stored`, `deciding`, or the decision: approved, rejected, counter_offered, waiting_for_review; or
+    `waiting_for_applicant`, who is asked for what is missing, and `incomplete` or `withdrawn` if it comes to that."""
 
     application_id: int
     status: Status
@@ -79,6 +93,15 @@ def router() -> APIRouter:
     _applications(routes)
     _decision(routes)
     return routes
+
+
+def shown_decision(actor: Actor, decision: str | None, detail: dict[str, Any] | None) -> dict[str, Any] | None:
+    """As in the case's state: reasons are told with a refusal, and a referral is none."""
+    sight = sight_of(actor, WORKFLOW.name)
+    if sight is None or detail is None:
+        return detail
+    shown: dict[str, Any] = sight.values({"decision": detail})["decision"]
+    return shown if decision != "refer" else shown | {"reasons": []}
 
 
 def _applications(routes: APIRouter) -> None:
@@ -143,16 +166,7 @@ def _known(application_id: int) -> int:
 
 async def _store(conn: AsyncConnection[Any], actor: Actor, body: ShortApplication, wanted: dict[str, Any]) -> int:
     thread_id = await open_thread(conn, WORKFLOW, actor)
-    new = NewApplication(
-        thread_id=thread_id,
-        applicant_id=body.applicant_id,
-        amount_minor=to_minor(body.amount, body.currency),
-        currency=body.currency,
-        term_months=body.term_months,
-        income_monthly_minor=to_minor(body.income, body.currency),
-        request=wanted,
-    )
-    number = await lending.store_application(conn, actor.tenant_id, new)
+    number = await lending.store_application(conn, actor.tenant_id, new_application(thread_id, body, wanted))
     await audit.record(conn, Deed(actor.tenant_id, actor.person, "loan.stored", {"request": wanted}, thread_id))
     return number
 
@@ -183,7 +197,7 @@ async def _await_decision(engine: Engine, wish: Wish, application_id: int, decid
 
 
 async def _decided(engine: Engine, actor: Actor, application_id: int) -> LoanCase:
-    """The case once it is decided. Raises Conflict if its run ended without a decision."""
+    """The case once it is decided, or waits for its applicant. Raises Conflict if its run ended without either."""
     case = await _case(engine, actor, application_id)
     if case.decision is None:
         async with aclosing(streaming.of_thread(engine, actor, case.thread_id)) as events:
@@ -193,6 +207,9 @@ async def _decided(engine: Engine, actor: Actor, application_id: int) -> LoanCas
                     case = await _case(engine, actor, application_id)
                 if case.decision is not None:
                     return case
+        case = await _case(engine, actor, application_id)
+        if _status(case) in ("waiting_for_applicant", *UNDECIDED):
+            return case
         raise Conflict(f"application {application_id} could not be decided; see /threads/{case.thread_id}/runs")
     return case
 
@@ -207,6 +224,10 @@ def _status(case: LoanCase) -> Status:
         return STATUS[case.decision]
     if case.run_status is None:
         return "stored"
+    if case.outcome in UNDECIDED:
+        return UNDECIDED[case.outcome]
+    if case.thread_status == "interrupted":
+        return "waiting_for_applicant"
     return "error" if case.run_status == "error" else "deciding"
 
 
@@ -223,15 +244,6 @@ def _view(actor: Actor, case: LoanCase) -> ApplicationView:
         income=from_minor(case.income_monthly_minor, case.currency),
         created_at=case.created_at,
         decided_at=case.decided_at,
-        decision=_shown_decision(actor, case),
+        decision=shown_decision(actor, case.decision, case.decision_detail),
         loan_account_id=case.loan_account_id,
     )
-
-
-def _shown_decision(actor: Actor, case: LoanCase) -> dict[str, Any] | None:
-    """As in the case's state: reasons are told with a refusal, and a referral is none."""
-    sight = sight_of(actor, WORKFLOW.name)
-    if sight is None or case.decision_detail is None:
-        return case.decision_detail
-    shown: dict[str, Any] = sight.values({"decision": case.decision_detail})["decision"]
-    return shown if case.decision != "refer" else shown | {"reasons": []}

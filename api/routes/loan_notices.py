@@ -15,7 +15,8 @@ from tools import loan_notices
 
 
 class OwedNotice(BaseModel):
-    """`due_at` is 30 days after the application came in; `flagged_at` is when the hourly look found it near."""
+    """`due_at` is 30 days after the application came in, or was completed if its applicant was asked for more; while
+    they are asked, no notice is owed. `flagged_at` is when the hourly look found it near."""
 
     model_config = ConfigDict(from_attributes=True)
 

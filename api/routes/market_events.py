@@ -11,13 +11,22 @@ from api.auth import Caller, TheEngine, require
 from api.errors import responses
 from api.strict import StrictRoute
 from db.actor import STAFF
-from db.errors import NotFound
+from db.errors import Conflict, NotFound
 from tools import market_events
+from tools.market_event_request import MarketEvent
+
+
+class CheckedEvent(BaseModel):
+    """`is_known`: it was started before, and starting it again starts nothing."""
+
+    event_id: str
+    is_known: bool
 
 
 class MarketEventView(BaseModel):
     """`found` clients are concerned, `begun` of them have a case; `states` counts these: a gate while somebody is
-    asked, the outcome once over, else `under_way` or `error`. `GET /reviews?group={event_id}` lists what waits."""
+    asked, the outcome once over, else `under_way` or `error`. Clients were found by what they held at `holdings_as_of`,
+    which is stale if the bank could not be asked again. `GET /reviews?group={event_id}` lists what waits."""
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -28,6 +37,8 @@ class MarketEventView(BaseModel):
     created_by: str
     created_at: datetime
     found_at: datetime | None
+    holdings_as_of: datetime | None
+    holdings_are_stale: bool
     found: int
     begun: int
     states: dict[str, int]
@@ -47,6 +58,18 @@ def router() -> APIRouter:
         async with engine.pool.connection() as conn:
             found = await market_events.events(conn, actor.tenant_id, None, limit)
         return [MarketEventView.model_validate(event) for event in found]
+
+    @routes.post("/check", responses=responses(400, 409, 413, 415))
+    async def check_event(body: MarketEvent, actor: Caller, engine: TheEngine) -> CheckedEvent:
+        """Whether the event could be started: the same answers, and nothing is. For files of which all or nothing is
+        to be sent."""
+        require(actor, "adviser", "operator")
+        await market_events.check(body, engine.bank)
+        async with engine.pool.connection() as conn:
+            found = await market_events.events(conn, actor.tenant_id, body.event_id)
+        if found and found[0].event != body.model_dump(mode="json"):
+            raise Conflict(f"event {body.event_id} is another event")
+        return CheckedEvent(event_id=body.event_id, is_known=bool(found))
 
     @routes.get("/{event_id}")
     async def get_event(event_id: str, actor: Caller, engine: TheEngine) -> MarketEventView:

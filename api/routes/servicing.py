@@ -12,6 +12,7 @@ from api.errors import responses
 from api.strict import StrictRoute
 from db.actor import STAFF
 from tools import servicing
+from tools.loan_request import IsoDate
 
 
 class CaseOfDay(BaseModel):
@@ -37,7 +38,9 @@ def router() -> APIRouter:
 
     @routes.get("/servicing/cases", responses=responses(401, 403, 422, 503))
     async def servicing_day(
-        on: Annotated[date, Query(description="the day that the loans were due on")], actor: Caller, engine: TheEngine
+        on: Annotated[IsoDate, Query(description="the day that the loans were due on")],
+        actor: Caller,
+        engine: TheEngine,
     ) -> DayOfServicing:
         """The cases that `loan_servicing_day` started for a day, with what each came to so far."""
         require(actor, *STAFF)

@@ -19,7 +19,7 @@ from api.strict import StrictRoute
 from db.actor import Actor
 from db.errors import Conflict
 from db.pool import transaction
-from tools import client_tasks, clients
+from tools import client_tasks, clients, task_results
 from tools.client_tasks import ClientTask, NewTask, Status, Wanted
 from tools.loan_request import RecordId
 from tools.payment_request import Name
@@ -52,7 +52,8 @@ class TaskStatus(BaseModel):
 
 
 class TaskView(TaskStatus):
-    """`status` is `claimed` while a lease is in force. `thread_id` is the case that waits for it."""
+    """`status` is `claimed` while a lease is in force, `failed` once leases ran out on it so often that nobody is given
+    it any more, `withdrawn` if the case that handed it out (`thread_id`) no longer waits for it."""
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -62,6 +63,7 @@ class TaskView(TaskStatus):
     result: dict[str, Any] | None
     thread_id: UUID | None
     claims: int
+    claims_left: int
     claimed_by: str | None
     lease_until: datetime | None
     created_by: str
@@ -171,12 +173,20 @@ def _doing(routes: APIRouter) -> None:
             task = await client_tasks.extend(conn, actor, client_task_id, body.lease_token, body.lease_s)
         return TaskView.model_validate(task)
 
+    @routes.post("/{client_task_id}/reopen", responses=responses(409))
+    async def reopen_task(client_task_id: UUID, actor: Caller, engine: TheEngine) -> TaskView:
+        """Has a failed task handed out again."""
+        require(actor, "operator")
+        async with transaction(engine.pool) as conn:
+            task = await client_tasks.reopen(conn, actor, client_task_id)
+        return TaskView.model_validate(task)
+
     @routes.post("/{client_task_id}/result", responses=responses(400, 409, 413, 415))
     async def complete_task(client_task_id: UUID, body: ResultBody, actor: Caller, engine: TheEngine) -> TaskView:
         """Stores this task's result, once: the same again gets the same answer, another one a 409."""
         require(actor, *MAY_DO)
         async with transaction(engine.pool) as conn:
-            task = await client_tasks.complete(conn, actor, client_task_id, body.result, body.lease_token)
+            task = await task_results.complete(conn, actor, client_task_id, body.result, body.lease_token)
         return TaskView.model_validate(task)
 
 

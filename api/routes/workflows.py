@@ -49,13 +49,13 @@ def router() -> APIRouter:
     async def list_workflows(actor: Caller) -> list[WorkflowSummary]:
         """The workflows served here and where each is started."""
         return [
-            WorkflowSummary(name=w.name, family=w.family, summary=w.summary, version=w.version, start=_path(w))
+            WorkflowSummary(name=w.name, family=w.family, summary=w.summary, version=w.version, start=path_of(w))
             for w in WORKFLOWS
         ]
 
     for workflow in WORKFLOWS:
         routes.add_api_route(
-            _path(workflow),
+            path_of(workflow),
             _starter(workflow),
             methods=["POST"],
             status_code=202,
@@ -72,7 +72,7 @@ async def accept(engine: Engine, workflow: Workflow, actor: Actor, body: BaseMod
     """The case that the actor's key stands for: a new one, or the one it started before."""
     conversation.refuse_unless_possible(engine.model, workflow, actor)
     wanted = body.model_dump(mode="json")
-    wish = Wish(actor, key, _path(workflow), wanted)
+    wish = Wish(actor, key, path_of(workflow), wanted)
 
     async def act(conn: AsyncConnection[Any]) -> Answer:
         started = await start(conn, workflow, actor, wanted, claim)
@@ -109,7 +109,7 @@ async def open_thread(conn: AsyncConnection[Any], workflow: Workflow, actor: Act
     return thread_id
 
 
-def _path(workflow: Workflow) -> str:
+def path_of(workflow: Workflow) -> str:
     return f"/workflows/{workflow.name}/threads"
 
 

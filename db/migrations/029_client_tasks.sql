@@ -1,7 +1,7 @@
 -- Tasks of agents, market events and their follow-ups, and interactions with clients.
 
 -- Work for an agent of a named kind, claimed under a lease and completed once. A task that a case handed out
--- (`thread_id`) can be claimed while that case waits for it.
+-- (`thread_id`) can be claimed while that case waits for it. A lease that runs out has used up one of `claims_left`.
 CREATE TABLE client_tasks (
     tenant_id text NOT NULL,
     task_id uuid NOT NULL,
@@ -13,6 +13,7 @@ CREATE TABLE client_tasks (
     created_by text NOT NULL,
     created_at timestamptz NOT NULL DEFAULT now(),
     claims integer NOT NULL DEFAULT 0,
+    claims_left integer NOT NULL CHECK (claims_left >= 0),
     claimed_by text,
     lease_token uuid,
     lease_until timestamptz,
@@ -37,7 +38,8 @@ $$;
 CREATE TRIGGER client_tasks_complete_once BEFORE UPDATE OR DELETE ON client_tasks
     FOR EACH ROW WHEN (OLD.completed_at IS NOT NULL) EXECUTE FUNCTION refuse_second_result();
 
--- What clients hold, as custody last said it: what events are matched with, and no book of record.
+-- What clients hold, as custody last said it: what events are matched with, and no book of record. Values are in one
+-- currency, whatever the instrument's; null without a rate to it.
 CREATE TABLE client_holdings (
     tenant_id text NOT NULL,
     client_id text NOT NULL,
@@ -46,13 +48,26 @@ CREATE TABLE client_holdings (
     currency text NOT NULL CHECK (currency ~ '^[A-Z]{3}$'),
     asset_class text NOT NULL,
     quantity numeric NOT NULL CHECK (quantity > 0),
-    value_minor bigint NOT NULL CHECK (value_minor >= 0),
+    value_minor bigint CHECK (value_minor >= 0),
     as_of timestamptz NOT NULL,
     PRIMARY KEY (tenant_id, client_id, custody_account_id, instrument_id),
     FOREIGN KEY (tenant_id, client_id) REFERENCES clients
 );
 CREATE INDEX client_holdings_by_instrument ON client_holdings (tenant_id, instrument_id);
 CREATE INDEX client_holdings_by_class ON client_holdings (tenant_id, asset_class, currency);
+CREATE INDEX client_holdings_by_age ON client_holdings (tenant_id, as_of);
+
+-- Each time all of custody was read. `as_of` is when the first account was.
+CREATE TABLE holdings_refreshes (
+    thread_id uuid PRIMARY KEY REFERENCES threads,
+    tenant_id text NOT NULL REFERENCES tenants,
+    as_of timestamptz NOT NULL,
+    accounts integer NOT NULL CHECK (accounts >= 0),
+    positions integer NOT NULL CHECK (positions >= 0),
+    unvalued integer NOT NULL CHECK (unvalued BETWEEN 0 AND positions),
+    finished_at timestamptz NOT NULL DEFAULT now()
+);
+CREATE INDEX holdings_refreshes_latest ON holdings_refreshes (tenant_id, as_of DESC);
 
 CREATE TABLE market_events (
     tenant_id text NOT NULL,
@@ -64,6 +79,7 @@ CREATE TABLE market_events (
     created_by text NOT NULL,
     created_at timestamptz NOT NULL DEFAULT now(),
     found_at timestamptz,
+    holdings_as_of timestamptz,
     PRIMARY KEY (tenant_id, event_id)
 );
 

@@ -24,6 +24,8 @@ START = "/workflows/loan_origination/threads"
 TABLES = (
     *("tenants", "api_keys", "idempotency_keys", "threads", "runs", "tasks", "run_events", "effects", "reviews"),
     *("audit", "loan_applications", "risk_assessments", "credit_decisions", "loans", "letters"),
+    *("clients", "suitability_profiles", "client_tasks", "client_holdings", "holdings_refreshes", "market_events"),
+    *("market_event_clients", "interactions", "interaction_follow_ups", "portfolio_reviews", "portfolio_reports"),
     *("checkpoints", "checkpoint_blobs", "checkpoint_writes"),
 )
 

@@ -17,6 +17,7 @@ WITHOUT_NUMPY = "import sys; sys.modules['numpy'] = None; from api.cli import ma
 trains = pytest.mark.skipif(
     find_spec("lightgbm") is None, reason="training needs countersign[modeldev], which is not installed"
 )
+WITHOUT_LIGHTGBM = "import sys; sys.modules['lightgbm'] = None; from api.cli import main; main()"
 
 
 def countersign_scorecard_fit(*arguments: object, program: tuple[str, ...] = ("-m", "api.cli")) -> tuple[int, str]:
@@ -76,6 +77,7 @@ def test_card_and_report_are_made_of_a_banks_file(loans: Path) -> None:
         (("--target", "ends", "--special", "ratio"), "--special: must be COLUMN=VALUE"),
         (("--target", "ends", "--pdo", "0"), "pdo from 1 to 1,000"),
         (("--target", "ends", "--reason", "wages=Low"), "--reason: 'wages' is no column"),
+        (("--target", "ends", "--name", "our loans"), "--name: must be 1 to 50"),
         ((), "must be given with --target"),
     ],
 )
@@ -102,8 +104,9 @@ def test_prohibited_basis_is_refused_by_its_columns_name(loans: Path) -> None:
     assert "applicant_age" in load(card.read_text(encoding="utf-8")).document.trained_on.left_out
 
 
-def test_without_the_training_libraries_it_says_what_to_install(loans: Path) -> None:
-    code, said = countersign_scorecard_fit(loans, "--target", "ends", program=("-c", WITHOUT_NUMPY))
+@pytest.mark.parametrize("without", [WITHOUT_NUMPY, WITHOUT_LIGHTGBM])
+def test_without_the_training_libraries_it_says_what_to_install(loans: Path, without: str) -> None:
+    code, said = countersign_scorecard_fit(loans, "--target", "ends", "--compare", program=("-c", without))
 
     assert code == 1
     assert "pip install 'countersign[modeldev]'" in said

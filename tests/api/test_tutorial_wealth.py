@@ -11,6 +11,7 @@ import pytest
 
 from tests.api.refusals import assert_refused, nothing_stored, post_raw, with_raw
 from tests.service import Service
+from tools.client_tasks import MOST_CLAIMS
 
 pytestmark = pytest.mark.usefixtures("no_traceback")
 
@@ -222,3 +223,27 @@ def test_what_was_done_and_by_whom_is_in_the_audit_trail(
     assert [action for action, _ in rows] == ["task.created", "task.claimed", "task.completed"]
     assert rows[1][1] == rows[2][1] == held["claimed_by"] != rows[0][1]
     assert stored and stored[0] >= 1
+
+
+def test_task_whose_lease_keeps_running_out_fails_until_an_operator_opens_it_again(
+    countersign: Service, adviser: httpx.Client, agent: httpx.Client
+) -> None:
+    kind = f"kind-{uuid4().hex}"
+    task = made(agent, agent_name=kind)
+    operator = countersign.client("operator")
+    given_back = claimed(agent, kind)
+    agent.post(f"/tasks/{task}/lease", json={"lease_token": given_back["lease_token"], "lease_s": 0}).raise_for_status()
+    for left in range(MOST_CLAIMS - 1, -1, -1):
+        assert claimed(agent, kind)["claims_left"] == left
+        let_lease_run_out(countersign, task)
+
+    none = agent.post("/tasks/claim", json={"agent_name": kind})
+    failed = [one["task_id"] for one in operator.get("/tasks", params={"status": "failed"}).json()]
+    refused = agent.post(f"/tasks/{task}/reopen")
+    opened = operator.post(f"/tasks/{task}/reopen")
+
+    assert (none.status_code, failed, refused.status_code) == (204, [task], 403)
+    assert opened.json()["status"] == "pending"
+    assert_refused(operator.post(f"/tasks/{task}/reopen"), 409)
+    token = claimed(agent, kind)["lease_token"]
+    assert completed(agent, task, token).json()["status"] == "completed"

@@ -42,6 +42,18 @@ async def test_chain_over_all_deeds_holds(pool: Pool) -> None:
         assert await audit.first_broken(conn, TENANT) is None
 
 
+async def test_only_tenants_with_new_rows_are_sealed(pool: Pool) -> None:
+    async with pool.connection() as conn:
+        await do_deeds(conn, "one", "two")
+        await do_deeds(conn, "elsewhere", tenant_id="other")
+        sealed = [await audit.seal_all(conn), await audit.seal_all(conn)]
+        await do_deeds(conn, "elsewhere again", tenant_id="other")
+        sealed += [await audit.seal_all(conn), await audit.seal_all(conn)]
+
+        assert sealed == [3, 0, 1, 0]
+        assert (await audit.length(conn, TENANT), await audit.length(conn, "other")) == (2, 2)
+
+
 async def test_sealers_at_the_same_time_lay_one_chain(pool: Pool) -> None:
     async def deed_and_seal(n: int) -> None:
         async with pool.connection() as conn:

@@ -32,6 +32,7 @@ APPROVED: State = {
         "amount_minor": 1_200_000,
         "currency": "USD",
         "term_months": 36,
+        "policy_version": "2026-01",
     },
     "decision": {"outcome": "approve", "terms": to_plain(TERMS), "reasons": []},
 }

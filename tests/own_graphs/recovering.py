@@ -16,9 +16,12 @@ class State(TypedDict, total=False):
     answers: Annotated[list[str], operator.add]
 
 
-def note(state: State, line: str) -> None:
-    with Path(state["file"]).open("a") as file:
+def note(state: State, line: str) -> int:
+    """How often this line has been written."""
+    with Path(state["file"]).open("a+") as file:
         file.write(f"{line}\n")
+        file.seek(0)
+        return file.read().split("\n").count(line)
 
 
 async def ask(state: State) -> State:
@@ -42,6 +45,22 @@ async def be_alone(state: State) -> State:
     return {}
 
 
+async def linger(state: State) -> State:
+    """The first time for longer than anybody waits."""
+    if note(state, "slow") == 1:
+        await asyncio.sleep(600)
+    return {"answers": ["slow"]}
+
+
+def fan(*nodes: tuple[str, Any]) -> StateGraph[Any, Any, Any, Any]:
+    graph: Any = StateGraph(State)
+    for name, node in nodes:
+        graph.add_node(name, node)
+        graph.add_edge(START, name)
+        graph.add_edge(name, END)
+    return cast(StateGraph[Any, Any, Any, Any], graph)
+
+
 def chain(**nodes: Any) -> StateGraph[Any, Any, Any, Any]:
     graph: Any = StateGraph(State)
     names = [START, *nodes]
@@ -56,3 +75,4 @@ twice = chain(ask=ask)
 nested_twice = chain(inner=chain(ask=ask).compile())
 steps = chain(**{name: step(name) for name in ("one", "two", "three", "four")})
 alone = chain(alone=be_alone)
+branches = fan(("left", step("left")), ("right", step("right")), ("slow", linger))

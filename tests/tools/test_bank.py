@@ -25,6 +25,10 @@ LOAN = LoanAccountRequest(
     first_due_on=date(2031, 1, 1),
     reference="loan of a test",
 )
+ACCOUNT = (
+    '{"account_id": "ACC001", "customer_id": null, "currency": "USD", "kind": "current", "state": "open",'
+    ' "overdraft_limit_minor": 0}'
+)
 TRANSFER = TransferRequest("ACC001", "ACC002", 125_50, "USD", "Miete für März")
 
 
@@ -366,3 +370,33 @@ async def test_a_hundred_calls_at_once_share_one_client(bank: Bank, sandbox: Ser
 
     assert sandbox.booked_minor("ACC002") - before == 20 * 11_700_00
     assert sandbox.ledger()["unbalanced"] == sandbox.ledger()["drifted_balances"] == []
+
+
+async def test_a_connection_that_the_bank_gave_up_is_not_used_again() -> None:
+    met: list[asyncio.StreamWriter] = []
+
+    async def answer_once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        met.append(writer)
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(f"HTTP/1.1 200 OK\r\nContent-Length: {len(ACCOUNT)}\r\n\r\n{ACCOUNT}".encode())
+        writer.close()
+        await writer.wait_closed()
+
+    async with await asyncio.start_server(answer_once, "127.0.0.1", 0) as server:
+        bank = Bank(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", API_KEY)
+        await bank.account("ACC001")
+        await met[0].wait_closed()
+        await bank.account("ACC001")
+        await bank.aclose()
+
+    assert len(met) == 2
+
+
+async def test_a_bank_elsewhere_is_asked_through_the_proxy_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with stranger("200 OK", ACCOUNT) as proxy:
+        monkeypatch.setenv("http_proxy", proxy)
+        monkeypatch.setenv("no_proxy", "")
+        async with client("http://bank.test/v1") as bank:
+            account = await bank.account("ACC001")
+
+    assert account.account_id == "ACC001"

@@ -30,6 +30,7 @@ from tools.bank_custody import (
     read_trades,
 )
 from tools.bank_custody_history import read_cash_flows, read_price_history, read_valuations
+from tools.bank_custody_positions import AccountPositions, read_positions
 
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 ORDERS = "POST /custody-accounts/{custody_account_id}/orders"
@@ -92,6 +93,24 @@ async def test_holdings_are_lots_with_cost_and_cash_in_each_currency(bank: Bank)
     assert {lot.instrument_id: lot.quantity for lot in holdings.lots}["RHNK"] == 35
     assert all(lot.cost_minor > 0 and lot.acquired_on < holdings.as_of.date() for lot in holdings.lots)
     assert [(rate.base, rate.quote, rate.rate) for rate in await read_fx(bank)] == [("EUR", "USD", Decimal("1.0842"))]
+
+
+async def test_what_all_accounts_hold_is_read_page_by_page(bank: Bank) -> None:
+    accounts: list[AccountPositions] = []
+    after: str | None = ""
+    while after is not None:
+        page = await read_positions(bank, after, 4)
+        accounts += page.custody_positions
+        after = page.next_after
+
+    assert [one.custody_account_id for one in accounts] == [f"CUS{number:03}" for number in range(1, 12)]
+    for account in accounts:
+        lots = (await read_holdings(bank, account.custody_account_id)).lots
+        held = {
+            name: sum(lot.quantity for lot in lots if lot.instrument_id == name)
+            for name in {lot.instrument_id for lot in lots}
+        }
+        assert {one.instrument_id: one.quantity for one in account.positions} == held
 
 
 async def test_the_past_is_read_to_measure_performance_and_risk(bank: Bank) -> None:

@@ -12,6 +12,7 @@ from tools.rules.plain import to_plain
 from tools.rules.policies import policy_version
 from tools.rules.pricing import LoanRequest, price
 from tools.rules.reg_b import C1, reason
+from tools.rules.scorecard_2026 import SCORECARD_2026_01
 
 TODAY = date(2026, 11, 22)
 REQUEST = LoanRequest(1_200_000, "USD", 36, TODAY, date(2026, 12, 22), "EU")
@@ -43,7 +44,7 @@ def test_inquiries_that_cost_points_are_named_beside_four_costlier_factors(
     reasons = [to_plain(reason(phrase.name, phrase)) for phrase in (*COSTLY, *less_costly)]
     state = CASE | {"scorecard": {"points": 512, "reasons": reasons}}
 
-    score = loan_letters.adverse_action(state, DEMO_CREDITOR, TODAY, None).score
+    score = loan_letters.adverse_action(state, DEMO_CREDITOR, SCORECARD_2026_01, TODAY, None).score
 
     assert score is not None and len(score.key_factors) == named
     assert (C1.RECENT_INQUIRIES in score.key_factors) == (C1.RECENT_INQUIRIES in less_costly)
@@ -52,7 +53,7 @@ def test_inquiries_that_cost_points_are_named_beside_four_costlier_factors(
 def test_offer_that_silence_ended_was_open_to_its_last_day_and_no_longer() -> None:
     silence = AnsweredReview("expired", "system", datetime(2026, 12, 7, 0, 0, 2, tzinfo=UTC))
 
-    lapsed = loan_letters.adverse_action(CASE, DEMO_CREDITOR, TODAY, silence).counter_offer
+    lapsed = loan_letters.adverse_action(CASE, DEMO_CREDITOR, SCORECARD_2026_01, TODAY, silence).counter_offer
 
     assert lapsed is not None
     assert (lapsed.cause, lapsed.ended_on) == ("offer_expired", "2026-12-06")

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from random import Random
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -21,6 +22,7 @@ from db.errors import InvalidInput, NotFound, UnreadableDocument
 from db.journal import Fence
 from db.pool import Pool, open_pool
 from db.threads import NewThread
+from tests.tools.rules.trained_card import mapping_of, trained_document
 from tools import lending, past_decisions, policy_documents
 from tools.bank import Bank
 from tools.context import Context
@@ -31,7 +33,8 @@ from tools.policy_shelf import PolicyShelf
 from tools.rules import credit_policy
 from tools.rules.affordability import Means
 from tools.rules.application_fraud import FraudAssessment
-from tools.rules.backtest import Assumptions, Backtest
+from tools.rules.backtest import Again, Assumptions, Backtest
+from tools.rules.card_facts import facts_scored, score_for
 from tools.rules.credit_policy import Decision
 from tools.rules.findings import CreditFacts
 from tools.rules.money import MAX_MINOR
@@ -45,6 +48,7 @@ from tools.screening import screening_index
 TENANT = "acme"
 CHANGE = date(2026, 1, 1)
 FENCE = Fence(uuids.uuid7(), 1)
+NOW = policy_version("2026-01")
 LAXER = {"automatic_score_band", "history_months", "accounts_open", "automatic_amount_minor"}
 EVER = Span(TENANT, datetime(2020, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC))
 
@@ -110,15 +114,18 @@ async def decide(pool: Pool) -> AsyncIterator[Decide]:
 
 async def approve(pool: Pool, policy: Policy) -> None:
     """In force from a day gone by, as only a test can have it."""
-    plain = to_plain(policy)
+    await store(pool, "credit_policy", to_plain(policy), policy.in_force_from)
+
+
+async def store(pool: Pool, kind: str, plain: dict[str, Any], in_force_from: date | None) -> None:
     async with pool.connection() as conn:
         await conn.execute(
             """
             INSERT INTO policy_documents (tenant_id, kind, version, in_force_from, document, sha256, status, note,
                                           proposed_by, decided_by, decided_at, reason)
-            VALUES (%s, 'credit_policy', %s, %s, %s, %s, 'approved', 'note', 'olga', 'otto', now(), 'reason')
+            VALUES (%s, %s, %s, %s, %s, %s, 'approved', 'note', 'olga', 'otto', now(), 'reason')
             """,
-            (TENANT, policy.version, policy.in_force_from, Jsonb(plain), sha256_hex(plain)),
+            (TENANT, kind, plain["version"], in_force_from, Jsonb(plain), sha256_hex(plain)),
         )
 
 
@@ -128,22 +135,30 @@ def backtest(database_url: str, policy: str | None, scorecard: str | None = None
 
 
 async def test_a_thousand_decisions_replay_byte_for_byte_across_a_change_of_policy(pool: Pool, decide: Decide) -> None:
-    random = Random(5)
-    await approve(pool, replace(policy_version("2025-07"), version="own", in_force_from=CHANGE))
+    """The hand-set card before, a trained one after. The decisions are made and stored as their node does it, without
+    the thousand runs."""
+    random, document = Random(5), trained_document()
+    new = replace(policy_version("2025-07"), version="own", in_force_from=CHANGE, scorecard=document.version)
+    await approve(pool, replace(new, mappings=(mapping_of(document),)))
+    await store(pool, "scorecard", to_plain(document), None)
     shelf, used = PolicyShelf(), set()
+    in_force: dict[date, Policy] = {}
     for _ in range(1000):
         facts = some_facts(random)
-        async with pool.connection() as conn:
-            policy = await shelf.in_force(conn, TENANT, facts.on)
-        used.add(policy.version)
-        await decide(policy, facts)
+        if facts.on not in in_force:
+            async with pool.connection() as conn:
+                in_force[facts.on] = await shelf.in_force(conn, TENANT, facts.on)
+        policy = in_force[facts.on]
+        card = await shelf.scorecard(pool, TENANT, policy.scorecard)
+        used.add((policy.version, card.version))
+        await decide(policy, replace(facts, score=score_for(policy, card, facts_scored(facts))))
 
     fresh, faults, replayed = PolicyShelf(), [], 0
     async for past in past_decisions.by_policy(pool, EVER):
         faults += await past_decisions.faults_of(pool, fresh, TENANT, past)
         replayed += 1
 
-    assert used == {"2025-07", "own"}
+    assert used == {("2025-07", "2026-01"), ("own", document.version)}
     assert (replayed, faults) == (1000, [])
 
 
@@ -212,11 +227,12 @@ def test_expected_loss_is_pd_times_lgd_times_principal() -> None:
         request=replace(facts.request, principal_minor=10_000_00, term_months=36),
     )
     made = credit_policy.decide(facts, policy_version("2026-01"))
-    offered = replace(made, outcome="approve", terms=terms_at(policy_version("2026-01").prices[0], facts.request))
+    offered = replace(made, outcome="approve", terms=terms_at(NOW, NOW.prices[0], facts.request))
 
-    tally.add("case", facts, offered, replace(offered, outcome="refer"))
+    bad = given.bad_bps(facts.score)
+    tally.add(Again("case", facts, offered, facts.score, replace(offered, outcome="refer"), bad))
 
-    assert given.bad_bps(700) == 323
+    assert bad == 323
     assert tally.before["USD"].loss_minor == 209_95
     assert tally.after == {}
 

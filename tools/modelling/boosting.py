@@ -54,7 +54,7 @@ class Boosted:
     """Trees grown on the examples. Raises TrainerMissing."""
 
     def __init__(self, examples: Examples, setting: Setting) -> None:
-        lightgbm = _library("lightgbm")
+        lightgbm = library("lightgbm")
         labels = [float(paid.fraud) for paid in examples.paid]
         data = lightgbm.Dataset(_matrix(examples), labels)
         self.booster: Any = lightgbm.train(setting.parameters(), data, setting.rounds)
@@ -69,7 +69,7 @@ class Boosted:
 
 def trainer() -> str:
     """The library and its version. Raises TrainerMissing."""
-    return f"lightgbm {_library('lightgbm').__version__}"
+    return f"lightgbm {library('lightgbm').__version__}"
 
 
 @dataclass(slots=True)
@@ -108,11 +108,12 @@ def _tree(structure: dict[str, Any]) -> Tree:
 
 
 def _matrix(examples: Examples) -> Any:
-    numpy = _library("numpy")
+    numpy = library("numpy")
     return numpy.frombuffer(examples.rows, dtype=numpy.int64).reshape(-1, WIDTH).astype(numpy.float64)
 
 
-def _library(name: str) -> Any:
+def library(name: str) -> Any:
+    """Raises TrainerMissing."""
     try:
         return import_module(name)
     except ImportError as exc:

@@ -53,7 +53,8 @@ def binned(column: Column, bins: FineBins) -> Array:
     flags = {flag: bins.ranges + number for number, flag in enumerate(bins.flags)}
     if isinstance(column, Numbers):
         cuts = np.array(bins.cuts, dtype=np.int64)
-        reached = np.searchsorted(cuts, np.array([v or 0 for v in column.values], dtype=np.int64), side="right")
+        counted = np.array([v or 0 for v in column.values], dtype=np.int64)
+        reached: Array = np.searchsorted(cuts, counted, side="right")
         pairs = zip(column.values, reached.tolist(), strict=True)
         return np.array([missing if v is None else flags.get(v, at) for v, at in pairs])
     return np.array([flags.get(v, missing) if v is not None else missing for v in column.values])

@@ -37,7 +37,7 @@ def penalised_logistic(design: Array, bads: Array, penalty: float, signs: Array,
 def _bounded(hessian: Array, pull: Array, bound: Array) -> Array:
     """The minimum of ½ wᵀHw - pullᵀw with w ≥ 0 where bound: pivoting until signs agree (Portugal, Júdice & Vicente
     1994), all that disagree at first, at last one at a time so that it ends."""
-    free = np.ones(len(pull), dtype=bool)
+    free: Array = np.ones(len(pull), dtype=bool)
     for pivot in range(PIVOTS):
         weights = np.zeros(len(pull))
         weights[free] = np.linalg.solve(hessian[np.ix_(free, free)], pull[free])

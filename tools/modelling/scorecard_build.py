@@ -10,9 +10,9 @@ from tools.modelling.credit_file import CreditTable
 from tools.modelling.scorecard_fit import INNER_FOLDS, PENALTIES, Plan, Tell, fitted
 from tools.modelling.scorecard_points import in_points
 from tools.modelling.scorecard_trials import FOLDS, Trial, chances_of, scored_rows, trials
+from tools.rules.odds import UNIT_BPS
 from tools.rules.scorecard_json import (
     FORMAT,
-    UNIT_BPS,
     Figures,
     ScorecardDocument,
     TrainedOn,

@@ -17,7 +17,7 @@ from tools.modelling.fine_bins import FineBins, binned, coded, fine_bins
 from tools.modelling.penalised import penalised_logistic
 from tools.rules.fraud_model import MICRO
 from tools.rules.fraud_model_document import Calibration
-from tools.rules.scorecard_json import Scale
+from tools.rules.odds import Scale
 
 Array = Any
 Tell = Callable[[str], None]
@@ -82,7 +82,8 @@ def fitted(table: CreditTable, plan: Plan, rows: Array) -> Fitted:
 
 def folds(bads: Sequence[bool], parts: int, seed: int) -> Array:
     """The part of each row: good and bad dealt out alike, the same for the same seed."""
-    random, part = Random(seed), np.zeros(len(bads), dtype=int)
+    random = Random(seed)
+    part: Array = np.zeros(len(bads), dtype=int)
     for label in (True, False):
         alike = [row for row, bad in enumerate(bads) if bad == label]
         random.shuffle(alike)

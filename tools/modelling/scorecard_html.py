@@ -10,8 +10,8 @@ from tools.modelling.credit_file import CreditTable
 from tools.modelling.scorecard_build import Built, held_out
 from tools.modelling.scorecard_trials import Trial, differences
 from tools.modelling.svg import Line, bar, histogram, unit_plot
+from tools.rules.odds import UNIT_BPS, bad_bps
 from tools.rules.scorecard_document import highest_score, lowest_score
-from tools.rules.scorecard_json import UNIT_BPS, bad_bps
 
 FIGURES = (
     ("auc", "AUC"),

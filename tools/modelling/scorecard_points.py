@@ -11,6 +11,7 @@ from tools.modelling.credit_file import CreditTable, Numbers
 from tools.modelling.fine_bins import FineBins
 from tools.modelling.merged_bins import merged
 from tools.modelling.scorecard_fit import Fitted, Plan
+from tools.rules.odds import Scale
 from tools.rules.reg_b import C1, SPECIFIC, Reason, reason
 from tools.rules.scorecard_document import (
     BANDS,
@@ -26,7 +27,6 @@ from tools.rules.scorecard_document import (
     bin_points,
     decimal_text,
 )
-from tools.rules.scorecard_json import Scale
 
 Array = Any
 BAND_ODDS = (50.0, 20.0, 9.0, 4.0)

@@ -6,16 +6,15 @@ from math import sqrt
 from statistics import mean
 from typing import Any
 
-import lightgbm
 import numpy as np
 
-from tools.modelling.boosting import Setting
+from tools.modelling.boosting import Setting, library
 from tools.modelling.credit_figures import Judged, judged, stability
 from tools.modelling.credit_file import Column, CreditTable, Numbers, Texts
 from tools.modelling.scorecard_fit import Plan, Tell, fitted, folds
 from tools.modelling.scorecard_points import in_points
+from tools.rules.odds import UNIT_BPS, Scale, bad_bps
 from tools.rules.scorecard_document import Attribute, CategoricalAttribute
-from tools.rules.scorecard_json import UNIT_BPS, Scale, bad_bps
 from tools.rules.scorecard_table import PointsTable, Value
 
 Array = Any
@@ -117,6 +116,7 @@ def _rivals(table: CreditTable, rest: Array, out: Array) -> Iterator[tuple[str, 
 
 
 def _boosted(setting: Setting, rows: Array, bads: Array, texts: list[int], rest: Array, out: Array) -> list[float]:
+    lightgbm = library("lightgbm")
     data = lightgbm.Dataset(rows[rest], bads[rest], categorical_feature=texts, free_raw_data=False)
     booster = lightgbm.train(setting.parameters(), data, setting.rounds)
     return [float(chance) for chance in booster.predict(rows[out])]

@@ -3,7 +3,8 @@
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
+from threading import Thread
 
 from db.errors import InvalidInput
 from tools.optimiser.problem import Infeasible, RebalanceProblem, Solution, Unsolved
@@ -29,9 +30,20 @@ def solve_many(problems: Sequence[RebalanceProblem], pool: ProcessPoolExecutor) 
 
 
 def _ready() -> None:
-    """One thread each, chosen before numpy is imported; and everything imported before the first problem arrives."""
+    """One thread each, chosen before numpy is imported; and everything imported before the first problem arrives.
+
+    Whoever waits for problems would not notice that nobody is left to send any: the process ends with its owner.
+    """
+    Thread(target=_end_with_owner, daemon=True).start()
     os.environ["OPENBLAS_NUM_THREADS"] = "1"
     import tools.optimiser.solve  # noqa: F401
+
+
+def _end_with_owner() -> None:
+    owner = parent_process()
+    if owner is not None:
+        owner.join()
+        os._exit(1)
 
 
 def _outcomes(problems: Sequence[RebalanceProblem]) -> list[_Travelling]:

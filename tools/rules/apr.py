@@ -126,11 +126,12 @@ def _months_back(start: date, end: date) -> tuple[int, int]:
 
 
 def _period_value(flows: Iterable[PeriodFlow], rate: Decimal) -> Decimal:
-    value, growth, at = Decimal(0), Decimal(1), 0
+    value, growth, at, base = Decimal(0), Decimal(1), 0, 1 + rate
     for flow in sorted(flows, key=_full_periods):
-        growth *= (1 + rate) ** (flow.full_periods - at)
+        # A power costs as much as all the rest, and nearly every step is one period.
+        growth *= base if flow.full_periods - at == 1 else base ** (flow.full_periods - at)
         at = flow.full_periods
-        value += flow.amount / (growth * (1 + flow.fraction * rate))
+        value += flow.amount / (growth * (1 + flow.fraction * rate) if flow.fraction else growth)
     return value
 
 

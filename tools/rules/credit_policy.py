@@ -64,7 +64,7 @@ def decide(facts: CreditFacts, policy: Policy, findings: Findings | None = None)
     return replace(
         _decision(facts, found, outcome, _reasons((*referred, *limits))),
         refer_reasons=tuple(rule.rule for rule in referred),
-        terms=terms_at(priced, request),
+        terms=terms_at(policy, priced, request),
         affordability=assess(affordability_facts(policy, priced, facts.means, request)),
     )
 

@@ -5,18 +5,30 @@ which a smaller loan or a longer term may still pass.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Literal
 
 from tools.rules import application_fraud
 from tools.rules.affordability import Affordability, Means, assess
 from tools.rules.application_fraud import FraudAssessment
+from tools.rules.completeness import Asked, Evidence
 from tools.rules.policy_document import Policy, PriceBand
 from tools.rules.pricing import LoanRequest, LoanTerms, affordability_facts, dearest, price_band, terms_at
 from tools.rules.reg_b import C1, Reason, reason
 from tools.rules.scorecard import Score, ScorecardFacts
 
+UNVERIFIED: dict[Asked, C1] = {
+    "income": C1.UNVERIFIED_INCOME,
+    "employment": C1.UNVERIFIED_EMPLOYMENT,
+    "housing": C1.UNVERIFIED_RESIDENCE,
+    "obligations": C1.UNVERIFIED_REFERENCES,
+    "proof_of_income": C1.UNVERIFIED_INCOME,
+}
+DEROGATORY = (
+    *("delinquencies_24m", "worst_days_past_due_24m", "public_records", "collections"),
+    "bankruptcies",
+)
 Effect = Literal["decline", "refer", "limit"]
 _IncomeLimit = tuple[str, bool, int, int]
 
@@ -26,7 +38,8 @@ class CreditFacts:
     """All that a credit decision rests on.
 
     `on` is the day it is made, whose policy applies (policies.policy_in_force). `file` is what was scored;
-    None if the bank has no credit file, and `score` is then that of ScorecardFacts().
+    None if the bank has no credit file, and `score` is then that of ScorecardFacts(). `other_files` are those of who
+    applies together with whoever was scored. `evidence` says where the means are from; None before it was kept.
     """
 
     on: date
@@ -36,6 +49,8 @@ class CreditFacts:
     file: ScorecardFacts | None
     score: Score
     fraud: FraudAssessment
+    evidence: Evidence | None = None
+    other_files: tuple[ScorecardFacts | None, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +101,7 @@ def evaluate(facts: CreditFacts, policy: Policy) -> Findings:
     return Findings(
         policy_version=policy.version,
         price_band=priced.band if priced else None,
-        terms=terms_at(at, facts.request),
+        terms=terms_at(policy, at, facts.request),
         affordability=affordability,
         rules=rules,
     )
@@ -98,7 +113,7 @@ def affordable(policy: Policy, at: PriceBand, found: Affordability) -> bool:
 
 
 def _knock_outs(facts: CreditFacts, policy: Policy) -> Iterator[Finding]:
-    limits, file = policy.knock_outs, facts.file or ScorecardFacts()
+    limits, file = policy.knock_outs, _worst(facts)
     verdict, fraud_reasons = facts.fraud.verdict, _fraud_reasons(facts.fraud)
     yield Finding("fraud_block", "decline", verdict != "block", verdict, "clear or review", fraud_reasons)
     bankruptcy = reason("bankruptcy", C1.BANKRUPTCY)
@@ -120,10 +135,10 @@ def _knock_outs(facts: CreditFacts, policy: Policy) -> Iterator[Finding]:
 
 
 def _referrals(facts: CreditFacts, policy: Policy) -> Iterator[Finding]:
-    limits, file = policy.referrals, facts.file or ScorecardFacts()
-    present = "present" if facts.file else "none"
+    limits, file = policy.referrals, _worst(facts)
+    present = "none" if None in (facts.file, *facts.other_files) else "present"
     no_file = (reason("no_credit_file", C1.NO_CREDIT_FILE),)
-    yield Finding("credit_file", "refer", facts.file is not None, present, "present", no_file)
+    yield Finding("credit_file", "refer", present == "present", present, "present", no_file)
     if facts.file is not None:
         yield from _thin_file(facts.file, policy)
     worst = file.worst_days_past_due_24m
@@ -136,6 +151,8 @@ def _referrals(facts: CreditFacts, policy: Policy) -> Iterator[Finding]:
     working = status not in ("unknown", "unemployed")
     unverified = (reason("employment_unverified", C1.UNVERIFIED_EMPLOYMENT),)
     yield Finding("employment", "refer", working, status, "known and not unemployed", unverified)
+    if facts.evidence is not None:
+        yield _contradictions(facts.evidence)
     verdict, fraud_reasons = facts.fraud.verdict, _fraud_reasons(facts.fraud)
     yield Finding("fraud_review", "refer", verdict == "clear", verdict, "clear", fraud_reasons)
     band, automatic = facts.score.band, facts.score.band not in limits.bands
@@ -143,6 +160,22 @@ def _referrals(facts: CreditFacts, policy: Policy) -> Iterator[Finding]:
     yield Finding("automatic_score_band", "refer", automatic, band, referred, facts.score.reasons)
     amount, most = facts.request.principal_minor, limits.amount_above_minor
     yield Finding("automatic_amount_minor", "refer", amount <= most, amount, most, ())
+
+
+def _contradictions(evidence: Evidence) -> Finding:
+    open_fields = [gap.field for gap in evidence.unresolved]
+    unverified = tuple(reason(f"{gap.asked}_contradicted", UNVERIFIED[gap.asked]) for gap in evidence.unresolved)
+    return Finding("stated_figures", "refer", not open_fields, " ".join(open_fields) or "agree", "agree", unverified)
+
+
+def _worst(facts: CreditFacts) -> ScorecardFacts:
+    """The file that was scored, with what is worst in any file of those who apply together: each owes the whole."""
+    scored = facts.file or ScorecardFacts()
+    if not facts.other_files:
+        return scored
+    files = (scored, *(file for file in facts.other_files if file is not None))
+    known = {name: [getattr(file, name) for file in files if getattr(file, name) is not None] for name in DEROGATORY}
+    return replace(scored, **{name: max(counts) for name, counts in known.items() if counts})
 
 
 def _thin_file(file: ScorecardFacts, policy: Policy) -> Iterator[Finding]:

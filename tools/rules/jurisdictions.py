@@ -16,19 +16,20 @@ _FRIDAY = 4
 class Law:
     """`apr_bps` takes the payout, the payments, the day of the payout and that of the first payment.
 
-    `day_count` is how interest accrues where it does so by days; `cooling_off_days` are calendar days.
+    `day_count` is how interest accrues where it does so by days; `least_cooling_off_days` are
+    calendar days; a policy may grant more.
     """
 
     apr_bps: Callable[[int, Sequence[int], date, date], int]
     day_count: DayCount
-    cooling_off_days: int
+    least_cooling_off_days: int
 
 
 LAWS: dict[Jurisdiction, Law] = {
     # Regulation Z grants a right to rescind only for loans that a home secures (12 CFR 1026.23).
-    "US": Law(loan_apr_bps, DayCount.ACTUAL_365, cooling_off_days=0),
+    "US": Law(loan_apr_bps, DayCount.ACTUAL_365, least_cooling_off_days=0),
     # Article 26(1) of Directive (EU) 2023/2225: fourteen calendar days, without giving any reason.
-    "EU": Law(eu_loan_apr_bps, DayCount.ACTUAL_365, cooling_off_days=14),
+    "EU": Law(eu_loan_apr_bps, DayCount.ACTUAL_365, least_cooling_off_days=14),
 }
 
 

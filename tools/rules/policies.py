@@ -5,7 +5,7 @@ For instalment loans in US dollars. A tenant without versions of its own decides
 
 from datetime import date
 
-from tools.rules.policy_document import Affordable, KnockOuts, Policy, PriceBand, Product, Referrals
+from tools.rules.policy_document import Affordable, CoolingOff, KnockOuts, Policy, PriceBand, Product, Referrals
 from tools.rules.scorecard_2026 import SCORECARD_2026_01
 from tools.rules.scorecard_document import Scorecard
 
@@ -47,8 +47,10 @@ _POLICY_2025_07 = Policy(
         PriceBand("C", annual_rate_bps=1699, fee_bps=300, max_amount_minor=15_000_00, max_dti_bps=3600),
         PriceBand("D", annual_rate_bps=2299, fee_bps=400, max_amount_minor=8_000_00, max_dti_bps=3300),
     ),
+    cooling_off=CoolingOff(us_days=0, eu_days=14),
     scorecard="2026-01",
     challengers=(),
+    mappings=(),
 )
 
 # 43 % is the cap of the former General Qualified Mortgage rule, 12 CFR 1026.43(e)(2)(vi) as of 2014.
@@ -90,8 +92,10 @@ _POLICY_2026_01 = Policy(
         PriceBand("C", annual_rate_bps=1599, fee_bps=300, max_amount_minor=20_000_00, max_dti_bps=4100),
         PriceBand("D", annual_rate_bps=2199, fee_bps=400, max_amount_minor=12_000_00, max_dti_bps=4000),
     ),
+    cooling_off=CoolingOff(us_days=0, eu_days=14),
     scorecard="2026-01",
     challengers=(),
+    mappings=(),
 )
 
 POLICIES: tuple[Policy, ...] = (_POLICY_2025_07, _POLICY_2026_01)

@@ -1,19 +1,24 @@
 """The form of a credit policy: every limit and price as data, checked when it is made."""
 
+import dataclasses
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from itertools import pairwise
+from typing import Literal
 
 from tools.rules.affordability import MAX_RATIO_BPS
 from tools.rules.amortisation import MAX_RATE_BPS, MAX_TERM_MONTHS
+from tools.rules.card_mapping import CardMapping
+from tools.rules.jurisdictions import LAWS, Jurisdiction
 from tools.rules.money import MAX_MINOR, minor_exponent
 from tools.rules.plain import OutOfRange
 from tools.rules.scorecard_document import BANDS, Band
 
 VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 MAX_COUNT, MAX_MONTHS, MAX_DAYS, MAX_FEE_BPS, MAX_CHALLENGERS = 1_000, 1_200, 10_000, 5_000, 5
+MAX_COOLING_OFF_DAYS = 365
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +110,53 @@ class PriceBand:
 
 
 @dataclass(frozen=True, slots=True)
+class CoolingOff:
+    """Calendar days within which a borrower may cancel an accepted loan, by whose law it is; never fewer than that
+    law grants."""
+
+    us_days: int
+    eu_days: int
+
+    def __post_init__(self) -> None:
+        _within("us_days", self.us_days, LAWS["US"].least_cooling_off_days, MAX_COOLING_OFF_DAYS)
+        _within("eu_days", self.eu_days, LAWS["EU"].least_cooling_off_days, MAX_COOLING_OFF_DAYS)
+
+    def days(self, jurisdiction: Jurisdiction) -> int:
+        return self.us_days if jurisdiction == "US" else self.eu_days
+
+
+@dataclass(frozen=True, slots=True)
+class IntakeRules:
+    """What an application must have before it is judged, and how far it may differ from the bank's records.
+
+    From `cross_check_from_minor` requested, loans, overdrafts, standing orders and regular credits at the bank are held
+    against what was stated: income above those credits by more than `income_tolerance_bps` of them contradicts them,
+    and obligations on record above those stated by more than `obligations_tolerance_minor` a month. A contradiction is
+    asked about up to `max_rounds` times and then, or if `on_contradiction` says so at once, referred.
+    """
+
+    cross_check_from_minor: int = 15_000_00
+    income_tolerance_bps: int = 5_000
+    obligations_tolerance_minor: int = 50_00
+    on_contradiction: Literal["ask", "refer"] = "ask"
+    max_rounds: int = 2
+    answer_days: int = 14
+    proof_of_income_from_minor: int = MAX_MINOR
+    proof_of_income_of: tuple[Literal["employed", "self_employed", "retired", "unemployed"], ...] = ("self_employed",)
+    joint_score: Literal["lower", "applicant"] = "lower"
+
+    def __post_init__(self) -> None:
+        _within("cross_check_from_minor", self.cross_check_from_minor, 0, MAX_MINOR)
+        _within("income_tolerance_bps", self.income_tolerance_bps, 0, MAX_RATIO_BPS)
+        _within("obligations_tolerance_minor", self.obligations_tolerance_minor, 0, MAX_MINOR)
+        _within("max_rounds", self.max_rounds, 1, 5)
+        # A notice of incompleteness leaves a reasonable time (12 CFR 1002.9(c)(2)).
+        _within("answer_days", self.answer_days, 7, 90)
+        _within("proof_of_income_from_minor", self.proof_of_income_from_minor, 0, MAX_MINOR)
+        _different("proof_of_income_of", self.proof_of_income_of)
+
+
+@dataclass(frozen=True, slots=True)
 class Challenger:
     """Another way to judge the same applications, stored beside the decision and never part of it.
 
@@ -125,6 +177,7 @@ class Challenger:
 class Policy:
     """One version, in force from a date until a later version's. Bands that `prices` leaves out are not lent to.
     `scorecard` is the version that scores, the champion; what its `challengers` would have decided is stored.
+    `mappings` say how cards of other columns than ours are read.
 
     Prices go from the best band down, and no worse band is better off in any column: so a better score can
     never have a worse outcome.
@@ -138,8 +191,11 @@ class Policy:
     referrals: Referrals
     affordable: Affordable
     prices: tuple[PriceBand, ...]
+    cooling_off: CoolingOff
     scorecard: str
     challengers: tuple[Challenger, ...]
+    mappings: tuple[CardMapping, ...]
+    intake: IntakeRules = dataclasses.field(default_factory=IntakeRules)
 
     def __post_init__(self) -> None:
         check_version("version", self.version)
@@ -150,6 +206,7 @@ class Policy:
             raise OutOfRange("currency", str(exc)) from exc
         self._check_prices()
         _different("challengers", [each.name for each in self.challengers])
+        _different("mappings", [each.scorecard for each in self.mappings])
         if len(self.challengers) > MAX_CHALLENGERS:
             raise OutOfRange("challengers", f"must be {MAX_CHALLENGERS} at most")
 

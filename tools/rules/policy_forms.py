@@ -1,23 +1,20 @@
 """Documents that decide, by their kind: read strictly, and compared field by field."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from typing import Any, Literal, get_args
+from dataclasses import dataclass
+from typing import Any, Literal
 
-from tools.rules.affordability import HousingStatus
-from tools.rules.plain import Misfit, OutOfRange, from_plain
+from tools.rules import scorecard_json
+from tools.rules.card_mapping import CATEGORIES, COUNTS
+from tools.rules.plain import Misfit, OutOfRange, from_plain, to_plain
 from tools.rules.policy_document import Policy, check_version
-from tools.rules.scorecard import ScorecardFacts
-from tools.rules.scorecard_document import CategoricalAttribute, Scorecard
+from tools.rules.reg_b import C1
+from tools.rules.scorecard_document import CategoricalAttribute, Scorecard, reasons_of
+from tools.rules.untrusted import visible
 
 Kind = Literal["credit_policy", "scorecard"]
 
-SCORED = frozenset(field.name for field in fields(ScorecardFacts))
-ALWAYS_SCORED: dict[str, tuple[str, ...]] = {
-    "employment_status": ("employed", "self_employed", "retired", "unemployed"),
-    "housing_status": get_args(HousingStatus),
-}
-"""What an application may say: a card that does not know one of these would fail that applicant's case."""
+MAX_REASON = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,18 +32,27 @@ def read_policy(plain: Any) -> Policy:
 
 
 def read_scorecard(plain: Any) -> Scorecard:
-    """Raises Misfit, which names the field."""
-    card = from_plain(Scorecard, plain)
+    """A card set by hand, or one that `countersign scorecard fit` trained. Raises Misfit, which names the field."""
+    if isinstance(plain, dict) and "format" in plain:
+        card = scorecard_json.read(plain).card
+    else:
+        card = from_plain(Scorecard, plain)
     try:
         check_version("version", card.version)
-        for at, attribute in enumerate(card.attributes):
-            if attribute.name not in SCORED:
-                raise OutOfRange(f"attributes[{at}].name", f"is none of what we know: {', '.join(sorted(SCORED))}")
-            if isinstance(attribute, CategoricalAttribute):
-                _check_categories(at, attribute)
+        if "format" not in plain:
+            _check_own(card)
+        _check_reasons(card)
     except OutOfRange as exc:
         raise Misfit("Scorecard", exc.field, exc.fault) from exc
     return card
+
+
+def whole(kind: Kind, plain: Any) -> Any:
+    """The document with all that it says and leaves to a default, which is what is stored and approved."""
+    if kind == "credit_policy":
+        return to_plain(read_policy(plain))
+    card = read_scorecard(plain)
+    return plain if "format" in plain else to_plain(card)
 
 
 def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[Change, ...]:
@@ -56,9 +62,32 @@ def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[Change
     return tuple(Change(name, old.get(name), new.get(name)) for name in names if old.get(name) != new.get(name))
 
 
+def _check_own(card: Scorecard) -> None:
+    """Its attributes are facts of an application, and every applicant has a place in it."""
+    for at, attribute in enumerate(card.attributes):
+        if attribute.name not in (*COUNTS, *CATEGORIES):
+            there_are = ", ".join(sorted((*COUNTS, *CATEGORIES)))
+            raise OutOfRange(f"attributes[{at}].name", f"is none of what we know: {there_are}")
+        if isinstance(attribute, CategoricalAttribute) != (attribute.name in CATEGORIES):
+            raise OutOfRange(f"attributes[{at}].name", "is a number where a category belongs, or the other way round")
+        if isinstance(attribute, CategoricalAttribute):
+            _check_categories(at, attribute)
+
+
+def _check_reasons(card: Scorecard) -> None:
+    """Each is a phrase of form C-1, and a text that a letter can print."""
+    for attribute in card.attributes:
+        for why in reasons_of(attribute):
+            if why.wording not in tuple(C1):
+                raise OutOfRange(f"{attribute.name}: reason {why.code}", "has a wording that form C-1 does not have")
+            if not 0 < len(why.text) <= MAX_REASON or visible(why.text) != why.text or why.text == C1.OTHER:
+                fault = f"needs a text of {MAX_REASON} visible characters at most that says why"
+                raise OutOfRange(f"{attribute.name}: reason {why.code}", fault)
+
+
 def _check_categories(at: int, attribute: CategoricalAttribute) -> None:
     known = {value for each in attribute.categories for value in each.values}
-    if unknown := set(ALWAYS_SCORED.get(attribute.name, ())) - known:
+    if unknown := set(CATEGORIES[attribute.name]) - known:
         raise OutOfRange(f"attributes[{at}].categories", f"have no place for {', '.join(sorted(unknown))}")
 
 

@@ -60,7 +60,7 @@ def price(policy: Policy, band: Band, request: LoanRequest) -> LoanTerms:
     if not policy.product.min_term_months <= request.term_months <= policy.product.max_term_months:
         limits = f"{policy.product.min_term_months} to {policy.product.max_term_months}"
         raise ValueError(f"term {request.term_months} must be {limits} months")
-    return terms_at(priced, request)
+    return terms_at(policy, priced, request)
 
 
 def price_band(policy: Policy, band: Band) -> PriceBand | None:
@@ -68,7 +68,7 @@ def price_band(policy: Policy, band: Band) -> PriceBand | None:
     return next((priced for priced in policy.prices if priced.band == band), None)
 
 
-def terms_at(priced: PriceBand, request: LoanRequest) -> LoanTerms:
+def terms_at(policy: Policy, priced: PriceBand, request: LoanRequest) -> LoanTerms:
     """The terms at this price, within the policy's limits or not. The fee is rounded HALF_UP."""
     fee = (2 * request.principal_minor * priced.fee_bps + 10_000) // 20_000
     lines = schedule(request.principal_minor, priced.annual_rate_bps, request.term_months, request.first_due_on)
@@ -84,7 +84,7 @@ def terms_at(priced: PriceBand, request: LoanRequest) -> LoanTerms:
         apr_bps=law.apr_bps(advance, payments, request.disburse_on, request.first_due_on),
         total_payable_minor=sum(payments),
         total_cost_minor=sum(payments) - advance,
-        cooling_off_days=law.cooling_off_days,
+        cooling_off_days=policy.cooling_off.days(request.jurisdiction),
     )
 
 

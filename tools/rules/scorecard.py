@@ -6,9 +6,10 @@ open; the reasons must be factors actually scored, 9(b)(2)-4). Whole points only
 the same score.
 """
 
-from collections import Counter
+from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 
 from tools.rules.reg_b import Reason
 from tools.rules.scorecard_2026 import SCORECARD_2026_01
@@ -22,8 +23,8 @@ from tools.rules.scorecard_document import (
     range_label,
 )
 
-SCORE_MIN, SCORE_MAX = 300, 850
-"""The range of scores the letters disclose."""
+Value = int | str | None
+MOST_KEPT = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,22 +76,21 @@ def score(facts: ScorecardFacts, card: Scorecard = SCORECARD_2026_01) -> Score:
     return score_values(asdict(facts), card)
 
 
-def score_values(values: Mapping[str, int | str | None], card: Scorecard) -> Score:
+def score_values(values: Mapping[str, Value], card: Scorecard) -> Score:
     """The same for any card: each attribute needs its value by name, None if unknown. Others are ignored."""
-    shares: list[AttributePoints] = []
-    lost: Counter[str] = Counter()
+    points, shares = card.base_points, []
+    lost: dict[str, int] = {}
     reasons: dict[str, Reason] = {}
-    for attribute in card.attributes:
-        if attribute.name not in values:
-            raise ValueError(f"{attribute.name}: no value, not even None")
-        share, reason = _share(attribute, values[attribute.name])
+    for look_up in _look_ups(card):
+        share, cost, reason = look_up.share(values)
+        points += share.points
         shares.append(share)
         reasons[reason.code] = reason
-        lost[reason.code] += share.best_points - share.points
-    points = card.base_points + sum(share.points for share in shares)
-    # most_common keeps the document's order among equals.
-    costly = tuple(reasons[code] for code, cost in lost.most_common() if cost > 0)
-    return Score(card.version, points, band_of(points, card), costly, tuple(shares))
+        lost[reason.code] = lost.get(reason.code, 0) + cost
+    # Sorting keeps the document's order among equals.
+    costly = sorted((code for code, cost in lost.items() if cost > 0), key=lambda code: -lost[code])
+    found = tuple(reasons[code] for code in costly)
+    return Score(card.version, points, band_of(points, card), found, tuple(shares))
 
 
 def band_of(points: int, card: Scorecard = SCORECARD_2026_01) -> Band:
@@ -101,30 +101,58 @@ def band_of(points: int, card: Scorecard = SCORECARD_2026_01) -> Band:
     return card.bands[-1].band
 
 
-def _share(attribute: Attribute, value: int | str | None) -> tuple[AttributePoints, Reason]:
-    best = max(bin_points(attribute))
-    if value is None:
+_Share = tuple[AttributePoints, int, Reason]
+"""An attribute's share, what it lost against the best bin, and why."""
+
+
+class _LookUp:
+    """One attribute with every bin worked out: what a value's share is takes one look-up, or two."""
+
+    def __init__(self, attribute: Attribute) -> None:
+        self._name = attribute.name
+        self._best = max(bin_points(attribute))
+        self._reason = attribute.reason
         missing = attribute.missing
-        return AttributePoints(attribute.name, None, "unknown", missing.points, best), missing.reason
-    if isinstance(attribute, CategoricalAttribute):
-        label, points = _category(attribute, value)
-        return AttributePoints(attribute.name, value, label, points, best), attribute.reason
-    for special in attribute.special:
-        if value == special.code:
-            return AttributePoints(attribute.name, value, "special code", special.points, best), special.reason
-    label, points = _numeric_bin(attribute, value)
-    return AttributePoints(attribute.name, value, label, points, best), attribute.reason
+        self._known: dict[Value, _Share] = {None: self._of(None, "unknown", missing.points, missing.reason)}
+        self._numeric = attribute if isinstance(attribute, NumericAttribute) else None
+        if isinstance(attribute, CategoricalAttribute):
+            for each in attribute.categories:
+                label = " or ".join(each.values)
+                self._known |= {value: self._of(value, label, each.points, self._reason) for value in each.values}
+            return
+        for special in attribute.special:
+            self._known[special.code] = self._of(special.code, "special code", special.points, special.reason)
+        self._ends = [each.below for each in attribute.ranges if each.below is not None]
+        self._bins = [(range_label(attribute, at), each.points) for at, each in enumerate(attribute.ranges)]
+
+    def share(self, values: Mapping[str, Value]) -> _Share:
+        try:
+            value = values[self._name]
+        except KeyError:
+            raise ValueError(f"{self._name}: no value, not even None") from None
+        if self._numeric is None:
+            if (known := self._known.get(value)) is None:
+                raise ValueError(f"{self._name}: {value!r} is not among the values of the scorecard")
+            return known
+        if value is None or type(value) is int:
+            if (known := self._known.get(value)) is not None:
+                return known
+            if value is not None and (value >= 0 or self._numeric.negative):
+                return self._counted(value)
+        said = "" if self._numeric.negative else " from 0"
+        raise ValueError(f"{self._name}: {value!r} is no whole number{said}")
+
+    def _counted(self, value: int) -> _Share:
+        label, points = self._bins[bisect_right(self._ends, value)]
+        found = self._of(value, label, points, self._reason)
+        if len(self._known) < MOST_KEPT:  # most facts are small counts, which come again
+            self._known[value] = found
+        return found
+
+    def _of(self, value: Value, label: str, points: int, reason: Reason) -> _Share:
+        return AttributePoints(self._name, value, label, points, self._best), self._best - points, reason
 
 
-def _numeric_bin(attribute: NumericAttribute, value: int | str) -> tuple[str, int]:
-    if type(value) is not int or (value < 0 and not attribute.negative):
-        raise ValueError(f"{attribute.name}: {value!r} is no whole number" + ("" if attribute.negative else " from 0"))
-    number = next(n for n, each in enumerate(attribute.ranges) if each.below is None or value < each.below)
-    return range_label(attribute, number), attribute.ranges[number].points
-
-
-def _category(attribute: CategoricalAttribute, value: int | str) -> tuple[str, int]:
-    for each in attribute.categories:
-        if value in each.values:
-            return " or ".join(each.values), each.points
-    raise ValueError(f"{attribute.name}: {value!r} is not among the values of the scorecard")
+@lru_cache(maxsize=64)
+def _look_ups(card: Scorecard) -> tuple[_LookUp, ...]:
+    return tuple(_LookUp(attribute) for attribute in card.attributes)

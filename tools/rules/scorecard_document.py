@@ -6,6 +6,7 @@ from decimal import Decimal
 from itertools import pairwise
 from typing import Literal
 
+from tools.rules.odds import Scale
 from tools.rules.reg_b import Reason
 
 Band = Literal["A", "B", "C", "D", "E"]
@@ -113,14 +114,19 @@ class BandCutoff:
     from_points: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Scorecard:
-    """Score = base + the points of each attribute's bin. Bands best first; the worst starts at the lowest score."""
+    """Score = base + the points of each attribute's bin. Bands best first; the worst starts at the lowest score.
+
+    `scale` says what a score means in odds; None where the card was never calibrated. Cards are told apart by
+    identity, so that what is worked out of one is found again without comparing all its bins.
+    """
 
     version: str
     base_points: int
     bands: tuple[BandCutoff, ...]
     attributes: tuple[Attribute, ...]
+    scale: Scale | None = None
 
     def __post_init__(self) -> None:
         names = [attribute.name for attribute in self.attributes]
@@ -163,6 +169,12 @@ def bin_points(attribute: Attribute) -> list[int]:
     else:
         known = [each.points for each in attribute.categories]
     return [*known, attribute.missing.points]
+
+
+def reasons_of(attribute: Attribute) -> list[Reason]:
+    """Every reason that the attribute may give."""
+    of_codes = [each.reason for each in attribute.special] if isinstance(attribute, NumericAttribute) else []
+    return [attribute.reason, attribute.missing.reason, *of_codes]
 
 
 def range_label(attribute: NumericAttribute, number: int) -> str:

@@ -9,40 +9,22 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.resources import files
-from math import log
 from typing import Any, Literal
 
-from tools.rules.plain import from_plain, to_plain
-from tools.rules.reg_b import C1, Reason
+from tools.rules.odds import UNIT_BPS, Scale
+from tools.rules.plain import Misfit, from_plain, to_plain
+from tools.rules.reg_b import C1
 from tools.rules.scorecard_document import (
     Attribute,
     BandCutoff,
     CategoricalAttribute,
     NumericAttribute,
     Scorecard,
+    reasons_of,
 )
 from tools.rules.strict_json import parse
 
 FORMAT: Literal["countersign-scorecard-1"] = "countersign-scorecard-1"
-UNIT_BPS = 10_000
-MILLE = 1000
-
-
-@dataclass(frozen=True, slots=True)
-class Scale:
-    """At `points` the odds are `odds` good to one bad; every `pdo` points more double them."""
-
-    pdo: int
-    points: int
-    odds: int
-
-    def __post_init__(self) -> None:
-        if not 1 <= self.pdo <= MILLE or not 1 <= self.odds <= UNIT_BPS or abs(self.points) > UNIT_BPS:
-            raise ValueError("the scale needs pdo from 1 to 1,000, odds from 1 to 10,000, points within ±10,000")
-
-    @property
-    def points_per_log_odds(self) -> float:
-        return self.pdo / log(2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +89,7 @@ class ScorecardDocument:
     def __post_init__(self) -> None:
         if not self.name.strip():
             raise ValueError("a card needs a name")
-        for why in _reasons(self):
+        for why in (why for attribute in self.attributes for why in reasons_of(attribute)):
             if not (why.code and why.text) or why.wording not in tuple(C1):
                 raise ValueError(f"{why.code}: a reason needs a code, a phrase of form C-1 and a text")
             if (why.wording == C1.OTHER) == (why.text == why.wording):
@@ -133,12 +115,17 @@ class TrainedScorecard:
 
 def load(text: str) -> TrainedScorecard:
     """ValueError says what in the document is not as it must be: a key, a value, a bin, the version."""
-    plain = parse(text)
+    return read(parse(text))
+
+
+def read(plain: Any) -> TrainedScorecard:
+    """The same of parsed JSON. Raises Misfit, which names the field."""
     document = from_plain(ScorecardDocument, plain)
     if absent := next(_absent(to_plain(document), plain, ""), None):
-        raise ValueError(f"ScorecardDocument{absent}: missing")
+        raise Misfit("ScorecardDocument", absent.removeprefix("."), "missing")
     if document.version != version_of(document):
-        raise ValueError(f"version {document.version!r:.60} is not that of its content, {version_of(document)}")
+        fault = f"{document.version!r:.60} is not that of its content, {version_of(document)}"
+        raise Misfit("ScorecardDocument", "version", fault)
     return TrainedScorecard(document, _card(document))
 
 
@@ -162,23 +149,8 @@ def german_credit() -> TrainedScorecard:
     return load(files("tools.rules").joinpath("data/scorecard_german.json").read_text(encoding="utf-8"))
 
 
-def bad_bps(points: int, scale: Scale) -> int:
-    """The probability that a loan with this score goes bad, in whole bps; never 0 nor 10,000 by rounding alone."""
-    doublings = max(-50.0, min(50.0, (points - scale.points) / scale.pdo))
-    return max(1, min(UNIT_BPS - 1, round(UNIT_BPS / (1 + scale.odds * 2**doublings))))
-
-
 def _card(document: ScorecardDocument) -> Scorecard:
-    return Scorecard(document.version, document.base_points, document.bands, document.attributes)
-
-
-def _reasons(document: ScorecardDocument) -> Iterator[Reason]:
-    for attribute in document.attributes:
-        yield attribute.reason
-        yield attribute.missing.reason
-    for numeric in document.numeric:
-        for special in numeric.special:
-            yield special.reason
+    return Scorecard(document.version, document.base_points, document.bands, document.attributes, document.scale)
 
 
 def _absent(whole: Any, given: Any, path: str) -> Iterator[str]:

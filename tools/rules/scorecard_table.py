@@ -34,7 +34,7 @@ class PointsTable:
                 total += known[values[name]]
             for name, negative, known, ends, points in self._numeric:
                 value = values[name]
-                if value in known:
+                if (value is None or type(value) is int) and value in known:
                     total += known[value]
                 elif type(value) is int and (negative or value >= 0):
                     total += points[bisect_right(ends, value)]

@@ -29,13 +29,18 @@ from tests.api.mcp.conftest import (
 from tests.payers import new_payer
 from tests.service import Service, answer, await_ok, open_review
 
+BRIDGE = (
+    "import asyncio, os; from api.commands.mcp import serve;"
+    " asyncio.run(serve(os.environ['COUNTERSIGN_URL'], os.environ['COUNTERSIGN_KEY']))"
+)
+"""`countersign mcp` alone: one of two clients need not wait for all other commands to be imported, too."""
+
 
 @asynccontextmanager
 async def over_stdio(served: Service, key: str, mode: str, *, tasks: bool = False) -> AsyncIterator[Client]:
     environment = dict(os.environ) | {"COUNTERSIGN_URL": served.url, "COUNTERSIGN_KEY": key}
-    command = StdioServerParameters(
-        command=sys.executable, args=["-m", "api.cli", "mcp"], env=environment, cwd=Path.cwd()
-    )
+    entry = ["-m", "api.cli", "mcp"] if mode == MODERN else ["-c", BRIDGE]
+    command = StdioServerParameters(command=sys.executable, args=entry, env=environment, cwd=Path.cwd())
     async with speaking(command, mode, tasks=tasks) as client:
         yield client
 

@@ -15,6 +15,7 @@ from langgraph_sdk import get_client
 
 from api.app import create_app
 from api.settings import Settings
+from tests.api.mcp.conftest import MODERN, called, key_of, over_http, task
 from tests.api.protocol.test_case_answers import REFERRED
 from tests.payers import bank_sql, book, new_payer
 from tests.receiver import receiver
@@ -238,7 +239,7 @@ def walked(world: World, case: Case, client: httpx.Client) -> dict[str, bytes]:
 def ids_of(world: World, case: Case) -> dict[str, list[str]]:
     threads = [case.thread_id, *([case.fraud_thread] if case.fraud_thread else [])]
     found: dict[str, list[str]] = {"thread_id": threads, "application_id": ["1", "2"]}
-    found |= {"kind": ["credit_policy"], "version": ["2026-01"]}
+    found |= {"kind": ["credit_policy"], "version": ["2026-01"], "challenger": ["rival"]}
     found |= {"client_id": ["client-001"], "client_task_id": [case.thread_id], "event_id": ["none"]}
     listed = {"run_id": "runs?limit=100", "review_id": "reviews", "task_id": "tasks", "letter_id": "letters"}
     for name, path in listed.items():
@@ -265,6 +266,25 @@ def read(client: httpx.Client, url: str, body: Any = None) -> bytes:
         for part in answered.iter_raw():
             told += part
     return told
+
+
+@pytest.mark.parametrize("name", ["suspected", "blocked", "screened", "referred"])
+async def test_no_tool_resource_or_task_tells_the_requester(world: World, name: str) -> None:
+    case = world.cases[name]
+    of_case: dict[str, Any] = {"thread_id": case.thread_id}
+    listing: tuple[str, ...] = ("list_cases", "list_reviews", "list_loan_offers")
+
+    async with over_http(world.served, key_of(case.requester), MODERN, tasks=True) as client:
+        answers = [await called(client, tool, of_case) for tool in ("get_case", "list_letters")]
+        answers += [await called(client, tool, {}) for tool in listing]
+        read = (await client.read_resource(f"countersign://cases/{case.thread_id}")).model_dump()
+        told = [*(one.data for one in answers), read, await task(client, case.thread_id)]
+        if case.fraud_thread:
+            beside = await called(client, "get_case", {"thread_id": case.fraud_thread})
+            assert beside.text == f"no thread {case.fraud_thread}"
+
+    assert [one.text for one in answers if one.is_error] == []
+    assert leaked(case, json.dumps(told, default=str, ensure_ascii=False).encode()) == []
 
 
 @pytest.mark.parametrize("name", ["suspected", "blocked", "screened", "referred"])
@@ -333,7 +353,7 @@ def test_answer_that_is_not_theirs_is_refused_alike_whatever_is_asked(world: Wor
     assert (refused.status_code, refused.json()["detail"]) == (403, "this answer is not yours to give")
 
 
-def test_requester_who_is_asked_sees_the_question_alone(countersign: Service) -> None:
+async def test_requester_who_is_asked_sees_the_question_alone(countersign: Service) -> None:
     case, analyst = suspected(countersign), countersign.client("analyst")
     assert case.fraud_thread
     asking = {"action": "request_information", "note": NOTE, "question": "What is the money for?"}
@@ -341,13 +361,15 @@ def test_requester_who_is_asked_sees_the_question_alone(countersign: Service) ->
     follow(analyst, case.fraud_thread)
 
     asked = open_review(case.requester, case.fraud_thread)
-    answered = answer(case.requester, asked, {"text": "a bicycle"})
+    async with over_http(countersign, key_of(case.requester), MODERN) as client:
+        named = {"review_id": asked["review_id"], "payload_sha256": asked["payload_sha256"]}
+        provided = await called(client, "provide_input", named | {"answer": {"text": "a bicycle"}})
     follow(analyst, case.fraud_thread)
 
     case.secrets = {NOTE, "velocity", "score"}
     assert asked["facts"] == {"question": "What is the money for?"}
     assert leaked(case, json.dumps(asked).encode()) == []
-    assert answered.status_code == 202
+    assert (provided.is_error, provided.data["case"]) == (False, None)
     assert case.requester.get(f"/threads/{case.fraud_thread}").status_code == 404
     again = open_review(analyst, case.fraud_thread)
     assert [said["text"] for said in again["facts"]["untrusted"]["information"]] == ["a bicycle"]

@@ -15,7 +15,7 @@ from tools.rules.credit_policy import Decision, counter_offer_reasons, decide
 from tools.rules.findings import CreditFacts, evaluate
 from tools.rules.plain import from_plain, to_plain
 from tools.rules.policies import POLICIES, policy_in_force, policy_version
-from tools.rules.policy_document import Policy, PriceBand
+from tools.rules.policy_document import CoolingOff, Policy, PriceBand
 from tools.rules.pricing import LoanRequest, price
 from tools.rules.reg_b import C1, MAX_REASONS
 from tools.rules.scorecard import ScorecardFacts, band_of, score
@@ -106,6 +106,16 @@ def test_loan_of_the_european_union_is_priced_by_its_law_and_decided_alike() -> 
     assert (here.terms.apr_bps, decision.terms.apr_bps) == (867, 903)
     assert (here.terms.cooling_off_days, decision.terms.cooling_off_days) == (0, 14)
     assert replace(decision, terms=None) == replace(here, terms=None)
+
+
+def test_policy_may_grant_more_days_to_cancel_than_the_law_and_never_fewer() -> None:
+    abroad = replace(_facts(), request=replace(_facts().request, jurisdiction="EU"))
+
+    generous = decide(abroad, replace(POLICY, cooling_off=CoolingOff(us_days=3, eu_days=21)))
+
+    assert generous.terms is not None and generous.terms.cooling_off_days == 21
+    with pytest.raises(ValueError, match="eu_days: must be 14 to 365"):
+        CoolingOff(us_days=0, eu_days=13)
 
 
 def test_recent_delinquency_with_high_obligations_is_declined_for_what_failed() -> None:

@@ -17,4 +17,4 @@ from tools.rules.jurisdictions import LAWS, last_day_to_cancel
     ],
 )
 def test_day_of_acceptance_is_not_counted_and_no_weekend_ends_it(accepted_on: date, last_day: date) -> None:
-    assert last_day_to_cancel(accepted_on, LAWS["EU"].cooling_off_days) == last_day
+    assert last_day_to_cancel(accepted_on, LAWS["EU"].least_cooling_off_days) == last_day

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tools.rules.reg_b import C1, reason
-from tools.rules.scorecard import SCORE_MAX, SCORE_MIN, ScorecardFacts, band_of, score, score_values
+from tools.rules.scorecard import ScorecardFacts, band_of, score, score_values
 from tools.rules.scorecard_2026 import SCORECARD_2026_01
 from tools.rules.scorecard_document import (
     Missing,
@@ -41,8 +41,8 @@ FALLING_RISK = ("oldest_account_months", "accounts_open", "employment_months")
 
 
 def test_scores_span_exactly_the_range_disclosed() -> None:
-    assert lowest_score(SCORECARD_2026_01) == SCORE_MIN
-    assert highest_score(SCORECARD_2026_01) == SCORE_MAX == score(SETTLED).points
+    assert lowest_score(SCORECARD_2026_01) == 300
+    assert highest_score(SCORECARD_2026_01) == 850 == score(SETTLED).points
 
 
 def test_thin_young_file_worked_out_by_hand() -> None:

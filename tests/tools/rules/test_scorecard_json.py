@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tools.rules.odds import Scale, bad_bps
 from tools.rules.scorecard import score_values
 from tools.rules.scorecard_2026 import SCORECARD_2026_01
 from tools.rules.scorecard_document import (
@@ -18,7 +19,7 @@ from tools.rules.scorecard_document import (
     highest_score,
     prohibited_basis,
 )
-from tools.rules.scorecard_json import Scale, bad_bps, german_credit, load, version_of
+from tools.rules.scorecard_json import german_credit, load, version_of
 from tools.rules.scorecard_table import PointsTable, Value
 
 TEXT = files("tools.rules").joinpath("data/scorecard_german.json").read_text(encoding="utf-8")

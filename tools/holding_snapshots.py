@@ -1,0 +1,90 @@
+"""Snapshots of holdings as they are kept: one a round of a case; beside them what market events are matched with."""
+
+from datetime import datetime
+
+from psycopg.types.json import Jsonb
+
+from db.canonical import sha256_hex
+from db.pool import transaction
+from tools.context import Context
+from tools.holdings import Plain, positions, worth_minor
+
+
+async def store(context: Context, client_id: str, round_: int, found: Plain) -> str:
+    """Keeps the snapshot, the first of a round, and what market events are matched with; its hash."""
+    sha256 = sha256_hex(found)
+    rows = [row for account in found["accounts"] for row in _held_rows(found, account)]
+    async with transaction(context.pool) as conn:
+        cur = await conn.execute(
+            """
+            INSERT INTO holding_snapshots (tenant_id, thread_id, round, client_id, snapshot, snapshot_sha256)
+            VALUES (%(tenant_id)s, %(thread_id)s, %(round)s, %(client_id)s, %(snapshot)s, %(sha256)s)
+            ON CONFLICT (thread_id, round) DO NOTHING
+            RETURNING snapshot_sha256
+            """,
+            {
+                "tenant_id": context.tenant_id,
+                "thread_id": context.thread_id,
+                "round": round_,
+                "client_id": client_id,
+                "snapshot": Jsonb(found),
+                "sha256": sha256,
+            },
+        )
+        if await cur.fetchone() is None:
+            kept = await stored(context, round_)
+            return sha256_hex(kept)
+        await conn.execute(
+            """
+            WITH gone AS (
+                DELETE FROM client_holdings WHERE tenant_id = %(tenant_id)s AND custody_account_id = ANY(%(accounts)s)
+                  AND (custody_account_id, instrument_id) NOT IN (
+                      SELECT row ->> 'account', row ->> 'instrument' FROM jsonb_array_elements(%(rows)s) AS row)
+            )
+            INSERT INTO client_holdings (tenant_id, client_id, custody_account_id, instrument_id, currency, asset_class,
+                                         quantity, value_minor, as_of)
+            SELECT %(tenant_id)s, row ->> 'client', row ->> 'account', row ->> 'instrument', row ->> 'currency',
+                   row ->> 'class', (row ->> 'quantity')::numeric, (row ->> 'value')::bigint, %(as_of)s
+            FROM jsonb_array_elements(%(rows)s) AS row
+            JOIN clients c ON c.tenant_id = %(tenant_id)s AND c.client_id = row ->> 'client'
+            ON CONFLICT (tenant_id, client_id, custody_account_id, instrument_id)
+            DO UPDATE SET quantity = EXCLUDED.quantity, value_minor = EXCLUDED.value_minor, as_of = EXCLUDED.as_of
+            """,
+            {
+                "tenant_id": context.tenant_id,
+                "accounts": [account["custody_account_id"] for account in found["accounts"]],
+                "rows": Jsonb(rows),
+                "as_of": datetime.fromisoformat(found["as_of"]),
+            },
+        )
+    return sha256
+
+
+async def stored(context: Context, round_: int) -> Plain:
+    async with context.pool.connection() as conn:
+        cur = await conn.execute(
+            """
+            SELECT snapshot FROM holding_snapshots
+            WHERE tenant_id = %(tenant_id)s AND thread_id = %(thread_id)s AND round = %(round)s
+            """,
+            {"tenant_id": context.tenant_id, "thread_id": context.thread_id, "round": round_},
+        )
+        row = await cur.fetchone()
+    assert row is not None
+    snapshot: Plain = row["snapshot"]
+    return snapshot
+
+
+def _held_rows(found: Plain, account: Plain) -> list[Plain]:
+    return [
+        {
+            "client": account["customer_id"],
+            "account": account["custody_account_id"],
+            "instrument": name,
+            "currency": found["instruments"][name]["currency"],
+            "class": found["instruments"][name]["asset_class"],
+            "quantity": f"{quantity:f}",
+            "value": str(int(worth_minor(found, name, quantity))),
+        }
+        for name, quantity in positions(account).items()
+    ]
