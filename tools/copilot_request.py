@@ -10,13 +10,15 @@ from tools.rules.untrusted import visible
 LONGEST = 8_000
 MOST_AT_ONCE = 20
 _HUMAN = ("human", "user")
+_UNREAD = ("role", "name", "example", "additional_kwargs", "response_metadata")
+"""What LangChain's messages have besides, and nothing here reads."""
 _IDS = r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$"
 
 
 class HumanMessage(BaseModel):
     """As LangChain writes it (`type`), and OpenAI (`role`). What others are said to have said is not taken."""
 
-    model_config = ConfigDict(extra="ignore")
+    model_config = ConfigDict(extra="forbid")
 
     type: Literal["human"] = "human"
     content: Annotated[str, Field(min_length=1, max_length=LONGEST)]
@@ -42,7 +44,7 @@ class Turn(BaseModel):
 
     model_config = ConfigDict(
         extra="forbid",
-        json_schema_extra={"examples": [{"messages": [{"role": "user", "content": "What is on my account?"}]}]},
+        json_schema_extra={"examples": [{"messages": [{"type": "human", "content": "What is on my account?"}]}]},
     )
 
     messages: Annotated[list[HumanMessage], Field(min_length=1, max_length=MOST_AT_ONCE)]
@@ -57,7 +59,7 @@ class Turn(BaseModel):
         for each in told:
             if isinstance(each, Mapping) and _speaker(each) not in _HUMAN:
                 raise ValueError("must be a user's: what the copilot and its tools said is kept here")
-        plain = [{**each, "type": "human"} if isinstance(each, Mapping) else each for each in told]
+        plain = [_plain(each) if isinstance(each, Mapping) else each for each in told]
         if messages and not plain:
             raise ValueError("must have one of the user")
         return plain
@@ -77,6 +79,10 @@ class PersonsReply(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     reply: Annotated[str, Field(min_length=1, max_length=2000)]
+
+
+def _plain(message: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in message.items() if name not in _UNREAD} | {"type": "human"}
 
 
 def _speaker(message: Mapping[str, Any]) -> Any:
