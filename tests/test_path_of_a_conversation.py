@@ -147,7 +147,15 @@ def test_payment_out_of_others_words_waits_for_who_sees_it_exactly(
     assert (meanwhile.status_code, unseen.status_code) == (409, 409)
     (case,) = talker.cases()
     assert case["thread_id"] in json.dumps(talker.results()[0]) and "declined" in talker.results()[1]
-    assert talker.say("Thanks") == "It runs."
+    endpoint.behave(calls(Call("get_case", {"thread_id": case["thread_id"]}), then_says="It runs."))
+    other = Talker(countersign)
+    assert (talker.say("How does it stand?"), other.say("And mine?")) == ("It runs.", "It runs.")
+    told = talker.results()[-1]
+    assert told["state"]["request"]["amount"] == "12.50" and told["case"]["stands"] in ("working", "completed")
+    assert other.results() == []
+    endpoint.behave(calls(Call("get_case", {"thread_id": case["thread_id"]})))
+    other.say("And theirs?")
+    assert other.results() == [{"error": f"no thread {case['thread_id']}"}]
 
 
 def test_conversation_is_handed_over_to_a_person(countersign: Service, endpoint: HostileModel) -> None:
