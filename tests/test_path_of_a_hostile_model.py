@@ -198,6 +198,7 @@ def test_thief_reaches_nothing_in_a_conversation(countersign: Service, endpoint:
 
     shown = converse(talker, text, wanted)
 
+    assert THIEF in [each["exactly"][0] for each in shown]
     assert talker.cases() == [] and not [each for each in shown if each["confirmed"]] and world.moved() == before
     assert (world.settings(), world.others()) == (told, others)
     said = json.dumps([each.body["messages"][1:] for each in endpoint.asked[asked:]])
