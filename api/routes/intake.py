@@ -133,8 +133,13 @@ def router() -> APIRouter:
     return routes
 
 
+def is_read(workflow: Workflow) -> bool:
+    """Whether a text may become its input: a conversation takes texts as they are, and some inputs have no fields."""
+    return not workflow.converses and bool(workflow.input.model_fields)
+
+
 def _workflow(name: str, actor: Actor) -> Workflow:
-    found = next((each for each in WORKFLOWS if each.name == name and not each.converses), None)
+    found = next((each for each in WORKFLOWS if each.name == name and is_read(each)), None)
     if found is None:
         raise NotFound("workflow", name)
     require(actor, *found.may_start)

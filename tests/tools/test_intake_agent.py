@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from api.routes.intake import is_read
 from graphs import WORKFLOWS
 from tools.intake_agent import Argument, FoundValue, Source, _taken, answer_form, is_unmistakable, judge, shown
 from tools.intake_fields import fields
@@ -121,7 +122,7 @@ def test_nothing_is_taken_that_the_text_does_not_say(said: list[tuple[str, str, 
     assert all(each.quote in text for each in refused)
 
 
-@pytest.mark.parametrize("workflow", [each for each in WORKFLOWS if not each.converses], ids=lambda each: each.name)
+@pytest.mark.parametrize("workflow", [each for each in WORKFLOWS if is_read(each)], ids=lambda each: each.name)
 def test_every_workflow_has_fields_a_form_and_questions(workflow: Any) -> None:
     questions = judge(workflow.input, (), ()).questions
     form = answer_form(workflow.input, questions)
