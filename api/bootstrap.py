@@ -9,6 +9,7 @@ from uuid import UUID
 
 from api.catalogue import all_served
 from api.daily import Daily
+from api.desk import exposed_of, offers
 from api.driver import Driver, Surroundings
 from api.expiry import Expiry
 from api.graph_factory import Backing
@@ -39,6 +40,7 @@ from db.together import Together
 from tools.bank import Bank
 from tools.letter_facts import DEMO_CREDITOR, DEMO_CREDITOR_EU
 from tools.model import Model
+from tools.rules import account_numbers
 from tools.rules import fraud_model as fraud_models
 from tools.rules.fraud_model import FraudModel
 from tools.screening import screening_index
@@ -75,6 +77,7 @@ class Engine:
 async def open_engine(settings: Settings, database_url: str) -> AsyncIterator[Engine]:
     """Raises SchemaMismatch if the database is not this program's, DatabaseUnavailable if it is away."""
     check_schema(database_url)
+    account_numbers.leave_out_check_digits(not settings.account_checksums)
     async with AsyncExitStack() as stack:
         pool = await stack.enter_async_context(open_pool(database_url, max_size=settings.pool_size))
         feed = await stack.enter_async_context(EventFeed(pool, database_url))
@@ -119,6 +122,7 @@ async def open_engine(settings: Settings, database_url: str) -> AsyncIterator[En
             model,
             model=language_model,
             grouped=Together(pool),
+            exposed=exposed_of(settings.copilot_tools, offers(served)),
         )
         stack.callback(around.optimiser.close)
         driver = Driver(around)

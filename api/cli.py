@@ -104,18 +104,23 @@ def worker(config: Config = None, with_parent: WithParent = False) -> None:
 @app.command()
 def sandbox(
     port: Annotated[int | None, typer.Option(help="default: COUNTERSIGN_SANDBOX_PORT, else PORT + 1")] = None,
+    world: Annotated[Path | None, typer.Option(help="world to load; default: COUNTERSIGN_SANDBOX_WORLD")] = None,
     with_parent: WithParent = False,
 ) -> None:
     """The sandbox core bank alone."""
     from api.sandbox.app import create_bank
     from api.sandbox.clock import Pace
+    from api.sandbox.world import UnreadableWorld
 
     settings = Settings()
     named = launcher.with_bank(settings.model_copy(update={"banking_api_base_url": None}))
     assert named.banking_api_key is not None
     with launcher.database(settings) as url:
         pace = Pace.settling_in(settings.sandbox_settlement_s)
-        bank = create_bank(url, named.banking_api_key.get_secret_value(), pace)
+        try:
+            bank = create_bank(url, named.banking_api_key.get_secret_value(), pace, world or settings.sandbox_world)
+        except UnreadableWorld as exc:
+            raise CountersignError(str(exc)) from exc
         config = uvicorn.Config(
             bank,
             "127.0.0.1",

@@ -40,6 +40,7 @@ class Sight:
     """Of the cases of one workflow: the names that it shows as a tree, with None for what is shown whole."""
 
     tree: _Tree
+    converses: bool = False
 
     def values(self, values: Any) -> dict[str, Any]:
         """Of a state, or of what a node returned; its questions as `interrupt` has them."""
@@ -73,6 +74,9 @@ class Sight:
 
     def event(self, event: Event) -> Event | None:
         """None: nothing of it is shown. An event of a kind that nobody thought of is not."""
+        if self.converses and event.event.partition("/")[0] == "messages":
+            # Said to them, in a talk of their own.
+            return event
         tell = _TELL.get(event.event)
         told = None if tell is None else tell(self, orjson.loads(event.data))
         return None if told is None else event._replace(data=encoded(told).decode())
@@ -182,5 +186,7 @@ _TELL: Mapping[str, Callable[[Sight, Any], Any]] = {
     "checkpoints": Sight.checkpoint,
     "debug": Sight.debug,
 }
-SIGHTS: Mapping[str, Sight] = {workflow.name: Sight(_tree(workflow.shown)) for workflow in WORKFLOWS}
+SIGHTS: Mapping[str, Sight] = {
+    workflow.name: Sight(_tree(workflow.shown), workflow.converses) for workflow in WORKFLOWS
+}
 STAFFS_ALONE = frozenset(workflow.name for workflow in WORKFLOWS if not workflow.shown)

@@ -10,6 +10,7 @@ from uuid import UUID
 from langgraph.errors import GraphDrained
 from langgraph.runtime import RunControl
 
+from api.desk import desk_of
 from api.execution import Execution
 from api.protocol.state import encoded
 from api.protocol.streams import final
@@ -33,6 +34,7 @@ from db.together import Together
 from db.turns import Last
 from tools.bank import Bank
 from tools.context import Context
+from tools.copilot_exposed import Exposed
 from tools.letter_facts import Creditor
 from tools.model import Model
 from tools.policy_shelf import PolicyShelf
@@ -68,6 +70,7 @@ class Surroundings:
     model: Model | None = None
     grouped: Together | None = None
     optimiser: Optimiser = field(default_factory=Optimiser)
+    exposed: Exposed | None = None
 
 
 class Driver:
@@ -151,7 +154,8 @@ class Driver:
                 await execution.execute(served, None if served.workflow is None else self._context(run))
         if execution.interrupts or execution.paused:
             return Ending("success", "interrupted")
-        if served.workflow is not None and execution.outcome is None:
+        is_case = served.workflow is not None and not served.workflow.converses
+        if is_case and execution.outcome is None:
             return _failed(CountersignError("the graph ended without saying how the case came out"))
         return Ending("success", "idle", outcome=execution.outcome)
 
@@ -178,6 +182,7 @@ class Driver:
             model=self._around.model,
             grouped=self._around.grouped,
             optimiser=self._around.optimiser,
+            desk=desk_of(self._around, run),
         )
 
     async def _end(self, execution: Execution, ending: Ending) -> None:

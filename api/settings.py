@@ -68,6 +68,16 @@ class Settings(BaseSettings):
         validation_alias="COUNTERSIGN_SANDBOX_SETTLEMENT_S",
         description="time that the sandbox bank's payments to other banks take for each step",
     )
+    sandbox_world: Path | None = Field(
+        None,
+        validation_alias="COUNTERSIGN_SANDBOX_WORLD",
+        description="JSON file of a world that the sandbox bank loads, once; unset: its own alone",
+    )
+    account_checksums: bool = Field(
+        True,
+        validation_alias="COUNTERSIGN_ACCOUNT_CHECKSUMS",
+        description="check digits of IBANs; false only for a test world of made-up numbers, and said in /health",
+    )
     bootstrap_key: SecretStr | None = Field(
         None, validation_alias="COUNTERSIGN_BOOTSTRAP_KEY", description="value of the first admin key"
     )
@@ -150,6 +160,11 @@ class Settings(BaseSettings):
     )
     model_output_usd: float = Field(
         0, ge=0, validation_alias="COUNTERSIGN_MODEL_OUTPUT_USD", description="price of a million tokens answered"
+    )
+    copilot_tools: Path | None = Field(
+        None,
+        validation_alias="COUNTERSIGN_COPILOT_TOOLS",
+        description="file with the names under which the copilot is offered operations and workflows; unset: their own",
     )
     log_level: str = Field("INFO", validation_alias="COUNTERSIGN_LOG_LEVEL", description="least severity logged")
 

@@ -25,11 +25,11 @@ async def start_beside(
 
     Thread, run, job and audit row are one transaction. Raises CountersignError for a workflow that is not served.
     """
-    if served is None or served.workflow is None:
+    if served is None or served.workflow is None or served.workflow.converses:
         raise CountersignError(f"the case of thread {run.thread_id} starts a workflow that is not served here")
     wanted = served.workflow.input.model_validate(request).model_dump(mode="json")
     async with pool.connection() as conn, conn.transaction():
-        person = await _started_by(conn, run)
+        person = await started_by(conn, run)
         if not await threads.create(conn, NewThread(thread_id, run.tenant_id, served.name, served.version, person)):
             return
         new = NewRun(uuids.uuid7(), run.tenant_id, thread_id, person, input={"request": wanted})
@@ -44,7 +44,7 @@ async def start_each_beside(pool: Pool, served: Served | None, run: Begun, start
 
     Raises CountersignError for a workflow that is not served.
     """
-    if served is None or served.workflow is None:
+    if served is None or served.workflow is None or served.workflow.converses:
         raise CountersignError(f"the case of thread {run.thread_id} starts a workflow that is not served here")
     for one in starts:
         served.workflow.input.model_validate(one.request)
@@ -53,7 +53,7 @@ async def start_each_beside(pool: Pool, served: Served | None, run: Begun, start
         return await mass_start.start_each(conn, origin, starts)
 
 
-async def _started_by(conn: AsyncConnection[Any], run: Begun) -> str:
+async def started_by(conn: AsyncConnection[Any], run: Begun) -> str:
     """Not the person of this run, who may have answered a review."""
     cur = await conn.execute(
         "SELECT started_by FROM threads WHERE thread_id = %(thread_id)s AND tenant_id = %(tenant_id)s",

@@ -26,6 +26,8 @@ from db.runs import Begun, NewRun
 
 REQUESTER = "requester"
 """The role of whoever started the case: what they owe (an acceptance, a missing document), no checker can give."""
+IN_PERSON = "confirmation"
+"""The kind of what a requester must confirm with their own eyes, since a program proposed it."""
 BANK = "bank"
 """The role of the core bank: what it alone knows, such as what became of a transfer."""
 FRAUD_REVIEW = "fraud_review"
@@ -156,6 +158,8 @@ async def open_of_kind(conn: AsyncConnection[Any], actor: Actor, kind: str, limi
 
 def refusal(review: Review, actor: Actor) -> str | None:
     """Why this actor may not answer this review, or None if they may. Maker and checker are two people."""
+    if review.kind == IN_PERSON and Role.AGENT in actor.roles:
+        return "this is confirmed in person, not by an agent"
     if review.role == REQUESTER:
         return None if actor.person == review.started_by else "only whoever started this case may answer"
     if Role.AGENT in actor.roles:

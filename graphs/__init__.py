@@ -3,6 +3,7 @@
 from graphs import (
     client_follow_up,
     client_profile,
+    copilot,
     fraud_review,
     holdings_refresh,
     loan_origination,
@@ -33,4 +34,5 @@ WORKFLOWS: tuple[Workflow, ...] = (
     client_follow_up.WORKFLOW,
     rebalance.WORKFLOW,
     portfolio_review.WORKFLOW,
+    copilot.WORKFLOW,
 )

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Literal
+from uuid import uuid4
 
 from langgraph.graph import StateGraph
 from pydantic import BaseModel
@@ -24,6 +25,7 @@ class Workflow:
     nothing is shown, the case itself is not.
     `check` looks at what only the bank knows of an input, before the case is accepted; it raises InvalidInput.
     `daily` gives the input of the case that starts by itself, once per tenant and day; None: none does.
+    One that `converses` takes messages of whoever started it again and again, and never comes to an outcome.
     """
 
     name: str
@@ -38,3 +40,10 @@ class Workflow:
     check: Callable[[Any, Bank], Awaitable[None]] | None = None
     daily: Callable[[date], Mapping[str, Any]] | None = None
     durability: Literal["sync", "async", "exit"] = "sync"
+    converses: bool = False
+
+    def first_state(self, wanted: Mapping[str, Any]) -> dict[str, Any]:
+        """What a validated input is to the graph."""
+        if not self.converses:
+            return {"request": wanted}
+        return {"messages": [said | {"id": said["id"] or str(uuid4())} for said in wanted["messages"]]}

@@ -226,7 +226,10 @@ def test_calls_and_budgets_of_a_case_are_staffs_to_see(countersign: Service, end
 
 def test_without_a_model_everything_says_so_and_free_text_says_why(without: Service, countersign: Service) -> None:
     refused = sent(without.client("client"), "I want a loan", "loan_origination")
+    body = {"messages": [{"role": "user", "content": "Hello"}]}
+    silent = without.client("client").post("/workflows/copilot/threads", json=body, headers=keyed())
 
+    assert silent.status_code == 422 and "COUNTERSIGN_MODEL" in silent.text
     assert refused.status_code == 422 and "COUNTERSIGN_MODEL" in refused.text
     assert [httpx.get(f"{without.url}{path}").json()["model"] for path in ("/health", "/info")] == ["off", "off"]
     assert httpx.get(f"{countersign.url}/health").json()["model"] == "hostile-1"

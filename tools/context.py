@@ -15,6 +15,7 @@ from db.mass_start import NewCase
 from db.pool import Pool
 from db.together import Act, Together
 from tools.bank import Bank
+from tools.desk import Desk
 from tools.letter_facts import Creditor
 from tools.model import Model
 from tools.model_calls import Spender
@@ -41,8 +42,9 @@ class Context:
 
     `home_tenant` is the deployment's own: to it belongs what the bank knows of us and no tenant explains.
     `start` starts a workflow, by its name, as a case of its own: name the thread by what it is for (uuid5 of this one's
-    id), and a repeat starts nothing; `start_each` does so for a chunk, and says how many it started.
-    Without a `fraud_model` the rules alone judge payments; without a language `model` templates alone speak.
+    id), and a repeat starts nothing; `start_each` does so for a chunk, and says how many it started. Without a
+    `fraud_model` the rules alone judge payments; without a language `model` templates alone speak.
+    `desk` is what a conversation works with.
     """
 
     tenant_id: str
@@ -62,6 +64,7 @@ class Context:
     model: Model | None = None
     grouped: Together | None = None
     optimiser: Optimiser = field(default_factory=Optimiser)
+    desk: Desk = field(default_factory=Desk)
 
     def deed(self, action: str, record: Mapping[str, Any], person: str = SYSTEM) -> Deed:
         """What this run puts on the audit chain."""

@@ -50,6 +50,8 @@ class Said:
     refusal: str | None = None
     input_tokens: int | None = None
     output_tokens: int | None = None
+    message_id: str | None = None
+    """Under which its tokens were told to whoever watches."""
 
 
 @dataclass(slots=True)
@@ -129,6 +131,7 @@ async def _streamed(chat: "ChatOpenAI", talk: Sequence[Message], asked: Mapping[
         refusal=None if whole.text or whole.tool_calls or whole.invalid_tool_calls else "an empty answer",
         input_tokens=usage.get("input_tokens"),
         output_tokens=usage.get("output_tokens"),
+        message_id=whole.id,
     )
 
 

@@ -11,6 +11,8 @@ from tools.letter_words import spell_day
 from tools.portfolio_report import Grid, Picture, Report, ReportPart
 
 _LABEL_MM, _PAD_MM, _GAP_MM = 74.0, 1.6, 2.4
+_KEPT_MM = 40.0
+"""A paragraph that is no longer is not split over pages."""
 _SHARES = (0.42, 0.12, 0.17, 0.18, 0.11)
 _BODY, _LABEL, _SMALL = Type(9.5), Type(9.5, colour=GREY), Type(8, colour=GREY)
 _TITLE, _HEADING, _STRONG = Type(17, bold=True), Type(12, bold=True), Type(9.5, bold=True)
@@ -60,6 +62,7 @@ def _draw(sheet: Sheet, part: ReportPart) -> None:
             sheet.put(text, _HEADING)
             sheet.ln(1.5)
         case Paragraph(text):
+            sheet.keep_together(min(sheet.height_of(text, _BODY, sheet.epw), _KEPT_MM))
             sheet.put(text, _BODY)
             sheet.ln(_GAP_MM)
         case Points(items):

@@ -31,7 +31,7 @@ from tools.register import BY_NAME, OPERATIONS
 PREFIX = "start_"
 PROVIDE_INPUT = "provide_input"
 _PROVIDED = TypeAdapter(InputProvided)
-_STARTABLE = {f"{PREFIX}{workflow.name}": workflow for workflow in WORKFLOWS}
+_STARTABLE = {f"{PREFIX}{workflow.name}": workflow for workflow in WORKFLOWS if not workflow.converses}
 _TOP_LEVEL = ("oneOf", "anyOf", "allOf", "not", "if", "then", "else")
 """Of an input's schema: several models take no tool whose schema has these. They hold nevertheless."""
 

@@ -136,7 +136,7 @@ def _acceptance(
             bare = NewThread(run.thread_id, run.tenant_id, None, None, actor.person, ttl=ttl)
             await threads.create(conn, bare)
         if served.workflow is not None:
-            accepted, created_at = await case_runs.accept(conn, actor, body, run)
+            accepted, created_at = await case_runs.accept(conn, actor, body, run, served.workflow)
             return new_run_view(accepted, created_at)
         if body.command is not None and (body.command.update is not None or body.command.goto is not None):
             require(actor, Role.OPERATOR)

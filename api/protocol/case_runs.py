@@ -11,6 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from psycopg import AsyncConnection
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from api import conversation
 from api.auth import require
 from api.bootstrap import Engine
 from api.protocol.run_schema import RunBody, StatelessRunBody
@@ -59,6 +60,7 @@ async def input_of(engine: Engine, workflow: Workflow, actor: Actor, body: State
     if body.command is not None:
         raise InvalidInput("command", "a run has an input or a command, not both")
     require(actor, *workflow.may_start)
+    conversation.refuse_unless_possible(engine.model, workflow, actor)
     try:
         wanted = workflow.input.model_validate(body.input)
     except ValidationError as exc:
@@ -66,11 +68,11 @@ async def input_of(engine: Engine, workflow: Workflow, actor: Actor, body: State
         raise RequestValidationError(errors) from exc
     if workflow.check is not None:
         await workflow.check(wanted, engine.bank)
-    return {"request": wanted.model_dump(mode="json")}
+    return workflow.first_state(wanted.model_dump(mode="json"))
 
 
 async def accept(
-    conn: AsyncConnection[Any], actor: Actor, body: StatelessRunBody, run: NewRun
+    conn: AsyncConnection[Any], actor: Actor, body: StatelessRunBody, run: NewRun, workflow: Workflow
 ) -> tuple[NewRun, datetime]:
     """In the caller's transaction. Raises what `reviews.answer` does, and Conflict as the case's state demands."""
     thread = await threads.get(conn, actor, run.thread_id, lock=True)
@@ -81,7 +83,9 @@ async def accept(
         return await reviews.answer(conn, review, actor, answer)
     if run.input is None:
         require(actor, Role.OPERATOR)
-    if run.input is not None and thread.workflow is not None and await _has_input(conn, run):
+    if workflow.converses:
+        conversation.refuse_others(thread, actor)
+    elif run.input is not None and thread.workflow is not None and await _has_input(conn, run):
         raise Conflict(f"case {run.thread_id} has its input; what it asks is answered with command.resume")
     if run.input is None and run.options.get("command") is None:
         await _refuse_open_review(conn, actor, run)
@@ -89,7 +93,7 @@ async def accept(
         await threads.refuse_contradiction(conn, thread)
     created_at = await runs.accept(conn, run)
     action = "thread.started" if run.input is not None else "thread.commanded"
-    record = run.input or {"command": run.options.get("command")}
+    record = conversation.on_record(workflow, run.input) or {"command": run.options.get("command")}
     await audit.record(conn, Deed(actor.tenant_id, actor.person, action, record, run.thread_id, run.run_id))
     return run, created_at
 

@@ -9,6 +9,7 @@ from api.auth import TheEngine
 from api.bootstrap import Engine
 from api.errors import responses
 from api.strict import StrictRoute
+from tools.rules import account_numbers
 
 
 def model_of(engine: Engine) -> str:
@@ -26,6 +27,7 @@ class Health(BaseModel):
     database: Literal["up"] = "up"
     bank: Literal["up", "away"]
     model: str = "off"
+    account_number_checksums: str = "on"
 
 
 def router() -> APIRouter:
@@ -41,6 +43,8 @@ def router() -> APIRouter:
         """503 if the database is away; a bank that is away is told, since runs wait for it."""
         async with engine.pool.connection() as conn:
             await conn.execute("SELECT 1")
-        return Health(bank="up" if await engine.bank.is_up() else "away", model=model_of(engine))
+        checksums = "on" if account_numbers.has_check_digits() else account_numbers.OFF
+        bank: Literal["up", "away"] = "up" if await engine.bank.is_up() else "away"
+        return Health(bank=bank, model=model_of(engine), account_number_checksums=checksums)
 
     return routes

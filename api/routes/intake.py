@@ -134,7 +134,7 @@ def router() -> APIRouter:
 
 
 def _workflow(name: str, actor: Actor) -> Workflow:
-    found = next((workflow for workflow in WORKFLOWS if workflow.name == name), None)
+    found = next((each for each in WORKFLOWS if each.name == name and not each.converses), None)
     if found is None:
         raise NotFound("workflow", name)
     require(actor, *found.may_start)

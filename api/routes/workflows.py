@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request, Response
 from psycopg import AsyncConnection
 from pydantic import BaseModel
 
-from api import idempotent, streaming
+from api import conversation, idempotent, streaming
 from api.auth import Caller, TheEngine, require
 from api.bootstrap import Engine
 from api.errors import responses
@@ -70,6 +70,7 @@ def router() -> APIRouter:
 
 async def accept(engine: Engine, workflow: Workflow, actor: Actor, body: BaseModel, key: str) -> Granted:
     """The case that the actor's key stands for: a new one, or the one it started before."""
+    conversation.refuse_unless_possible(engine.model, workflow, actor)
     wanted = body.model_dump(mode="json")
     wish = Wish(actor, key, path_of(workflow), wanted)
 
@@ -91,9 +92,11 @@ async def start(
 ) -> Started:
     """Thread, run, first event, audit row and job in the caller's transaction: accepted, or nothing at all."""
     thread_id = await open_thread(conn, workflow, actor)
-    run = NewRun(uuids.uuid7(), actor.tenant_id, thread_id, actor.person, input={"request": request}, claim=claim)
+    given = workflow.first_state(request)
+    run = NewRun(uuids.uuid7(), actor.tenant_id, thread_id, actor.person, input=given, claim=claim)
     await runs.accept(conn, run)
-    deed = Deed(actor.tenant_id, actor.person, "thread.started", {"request": request}, thread_id, run.run_id)
+    record = conversation.on_record(workflow, given)
+    deed = Deed(actor.tenant_id, actor.person, "thread.started", record, thread_id, run.run_id)
     await audit.record(conn, deed)
     return Started(thread_id=thread_id, run_id=run.run_id, workflow=workflow.name, status="pending")
 

@@ -4,18 +4,22 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from functools import partial
+from pathlib import Path
 from typing import Annotated, Any, TypedDict
 
 from fastapi import APIRouter, FastAPI, Query, Request
 
 from api.sandbox import (
     access,
+    account_numbers,
     clock,
     custody_accounts,
     custody_cash,
     custody_market,
     custody_orders,
     custody_positions,
+    files,
     holds,
     ledger,
     loan_actions,
@@ -31,6 +35,7 @@ from api.sandbox import (
     transfers,
     webhook_sender,
     webhooks,
+    world,
 )
 from api.sandbox.access import BearerKey, needs
 from api.sandbox.clock import Pace
@@ -60,23 +65,28 @@ _CONTRACT = (
     custody_positions.router,
     custody_orders.router,
     custody_cash.router,
+    files.router,
 )
 
 
-def create_bank(database_url: str, api_key: str, pace: Pace = _PACE) -> FastAPI:
+def create_bank(database_url: str, api_key: str, pace: Pace = _PACE, world_file: Path | None = None) -> FastAPI:
     """`api_key` may do everything; it makes narrower ones by POST /api-keys.
 
-    On start-up creates role `countersign_bank` and schema `bank` with its world if they are not there yet.
+    On start-up creates role `countersign_bank` and schema `bank` with its world if they are not there yet, and loads
+    what `world_file` has. Raises UnreadableWorld for a file that is none.
 
     The switches to misbehave live in this process, so one database is served by one bank process.
     """
     switches = Switches()
+    load = None if world_file is None else partial(world.load, found=world.read_world(world_file))
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[_State]:
-        await prepare(database_url)
+        await prepare(database_url, load)
         async with open_pool(database_url, _POOL_SIZE) as pool:
             await pool.wait()
+            async with pool.connection() as conn:
+                account_numbers.leave_out_check_digits(not await world.has_check_digits(conn))
             async with _ticking(pool, switches, pace):
                 yield {"pool": pool, "switches": switches}
 
@@ -122,7 +132,8 @@ _sandbox_only = APIRouter(tags=["sandbox only"], dependencies=[needs("admin", re
 
 @_open.get("/health")
 async def health() -> dict[str, str]:
-    return {"status": "ok", "bank": "sandbox"}
+    told = {"status": "ok", "bank": "sandbox"}
+    return told if account_numbers.has_check_digits() else told | {"account_number_checksums": account_numbers.OFF}
 
 
 @_sandbox_only.get("/ledger/check")

@@ -1,6 +1,7 @@
 """The bank's own role, schema and connections in a PostgreSQL it may share with strangers."""
 
 import select
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -45,8 +46,9 @@ class UnknownSchema(Exception):
     """The bank's schema was made by a newer program."""
 
 
-async def prepare(database_url: str) -> None:
-    """Creates role, schema, tables and the seeded world, each once, whoever else tries at the same time.
+async def prepare(database_url: str, load: Callable[[Connection], Awaitable[None]] | None = None) -> None:
+    """Creates role, schema, tables and the seeded world, each once, whoever else tries at the same time; and then has
+    a world of one's own loaded.
 
     Needs a login that may create roles and schemas. Raises UnknownSchema rather than touch a newer bank.
     """
@@ -57,6 +59,8 @@ async def prepare(database_url: str) -> None:
         await _become_the_bank(conn)
         await conn.execute(_CREATE_VERSIONS)
         await _apply_missing_versions(conn)
+        if load is not None:
+            await load(conn)
 
 
 def open_pool(database_url: str, max_size: int) -> Pool:

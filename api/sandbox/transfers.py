@@ -10,6 +10,7 @@ from stdnum import iban
 from stdnum.exceptions import ValidationError
 from stdnum.us import rtn
 
+from api.sandbox import account_numbers
 from api.sandbox.access import needs
 from api.sandbox.database import Connection
 from api.sandbox.idempotency import Keyed, answer_once
@@ -22,6 +23,8 @@ from api.sandbox.transfer_records import COLUMNS, Elsewhere, Payment, answer, ca
 
 
 def _valid_iban(written: str) -> str:
+    if not account_numbers.has_check_digits() and account_numbers.FORM.fullmatch(written):
+        return written
     try:
         return str(iban.validate(written))
     except ValidationError as exc:

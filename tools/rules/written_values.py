@@ -69,9 +69,11 @@ def ibans(text: str) -> tuple[str, ...]:
     """Each well-formed IBAN in the text, without blanks."""
     found = []
     for match in _IBAN.finditer(text):
-        # What follows an IBAN may look like a part of it: the longest beginning that is one.
+        # What follows an IBAN may look like a part of it: the longest beginning that is one, or where only forms are
+        # looked at, the shortest.
         groups = re.split(r"[ \u00a0-]", match.group())
-        for count in range(len(groups), 0, -1):
+        counts = range(1, len(groups) + 1)
+        for count in reversed(counts) if account_numbers.has_check_digits() else counts:
             checked = account_numbers.check("iban", "".join(groups[:count]))
             if checked.fault is None:
                 found.append(checked.value)

@@ -28,12 +28,26 @@ class Nested(BaseModel):
     answers: dict[str, Level]
 
 
+class Within(BaseModel):
+    employment: Level
+    former: Level | None = None
+
+
 @pytest.mark.parametrize(
     ("form", "properties", "required"),
     [
         (OfferAnswer, {"accepted": {"type": "boolean"}}, ["accepted"]),
         (CoolingOffAnswer, {"decision": {"type": "string", "enum": ["cancel", "disburse"]}}, ["decision"]),
         (InformationAnswer, {"text": {"type": "string", "maxLength": 4000}}, []),
+        (
+            Within,
+            {
+                f"{name}.{field}": schema
+                for name in ("employment", "former")
+                for field, schema in (("level", {"type": "string", "enum": ["low"]}), ("years", {"type": "integer"}))
+            },
+            ["employment.years"],
+        ),
         (Level, {"level": {"type": "string", "enum": ["low"]}, "years": {"type": "integer"}}, ["years"]),
     ],
 )
@@ -45,7 +59,16 @@ def test_a_form_of_plain_fields_is_flat(form: type[BaseModel], properties: Any, 
     assert (flat["type"], untitled, flat["required"]) == ("object", properties, required)
 
 
-def test_a_form_within_a_form_is_none() -> None:
+def test_what_a_form_has_within_is_put_back_there() -> None:
+    asked = Asked(ID, ID, "requester", is_yours=True, form=Within.model_json_schema())
+    content = {"employment.level": "low", "employment.years": 3}
+
+    given = answer_of(asked, {"action": "accept", "content": content})
+
+    assert given == {"employment": {"level": "low", "years": 3}}
+
+
+def test_a_form_of_any_number_of_fields_is_not_flat() -> None:
     assert flat_form(Nested.model_json_schema()) is None
     assert flat_form({}) is None
 
