@@ -32,7 +32,7 @@ def deployed(database_url: str, tmp_path: Path, forks: ForkServer) -> Iterator[D
 @pytest.mark.parametrize(
     ("kills", "part", "within_s"),
     [
-        pytest.param(25, 0, 100, id="25"),
+        pytest.param(12, 0, 100, id="12"),
         *(pytest.param(250, part, 1_500, marks=SLOW, id=f"250 of 1000, {part}") for part in range(1, 5)),
     ],
 )

@@ -208,7 +208,7 @@ def major(amount_minor: int) -> str:
     return f"{amount_minor // 100}.{amount_minor % 100:02}"
 
 
-@pytest.mark.parametrize("examples", [20, pytest.param(100, marks=[pytest.mark.slow, pytest.mark.timeout(900)])])
+@pytest.mark.parametrize("examples", [10, pytest.param(100, marks=[pytest.mark.slow, pytest.mark.timeout(900)])])
 def test_the_ledger_is_what_a_ledger_on_paper_says(postgres: Server, examples: int) -> None:
     with (
         fresh_database(postgres.url) as database_url,
