@@ -67,8 +67,15 @@ def delivery(countersign: Service, url: str) -> dict[str, Any]:
 
 
 def ended(countersign: Service, url: str, state: str) -> dict[str, Any]:
-    """The delivery, once it is in this state."""
-    return until(lambda: [d for d in [delivery(countersign, url)] if d["state"] == state], f"it is {state}")[0]
+    """The delivery, once its run has ended and it is in this state."""
+    operator = countersign.client("operator")
+
+    def found() -> list[dict[str, Any]]:
+        listed = operator.get("/webhook-deliveries").json()
+        return [one for one in listed if (one["url"], one["state"]) == (url, state)]
+
+    (only,) = until(found, f"it is {state}")
+    return only
 
 
 async def new_thread(client: LangGraphClient) -> str:
