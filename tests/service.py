@@ -1,5 +1,6 @@
 """A whole Countersign for tests: `countersign up` as a real process, with clients for each role."""
 
+import base64
 import os
 import re
 import signal
@@ -19,6 +20,8 @@ import httpx
 from tests.fork_server import Forked, fork_server_of_ours
 
 BOOTSTRAP_KEY = "bootstrap-key-of-the-tests"
+SIGNING_KEY = b"what the bank signs its events with"
+SECRET = f"whsec_{base64.b64encode(SIGNING_KEY).decode()}"
 START_S = 60.0
 
 Process = Forked | subprocess.Popen[bytes]
@@ -120,6 +123,15 @@ def service(database_url: str, home: Path, commands: Sequence[str] = ("up",), **
     """
     served = placed(database_url, home, environment, forked=True)
     with forked_bank(served) if "up" in commands else nullcontext(), running(served, commands):
+        yield served
+
+
+@contextmanager
+def told_service(database_url: str, home: Path, **environment: str) -> Iterator[Service]:
+    """As `service`, with a sandbox bank that tells it of events, signed with SIGNING_KEY."""
+    with service(database_url, home, BANKING_WEBHOOK_SECRET=SECRET, **environment) as served:
+        listening = {"url": f"{served.url}/bank/events", "secret": SECRET}
+        served.bank().put("/webhook-endpoint", json=listening).raise_for_status()
         yield served
 
 

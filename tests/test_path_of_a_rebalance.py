@@ -1,6 +1,5 @@
 """A rebalance from a profile to the confirmation of its fills, over HTTP, through the ways it can end."""
 
-import base64
 import json
 import time
 from collections.abc import Iterator
@@ -15,9 +14,8 @@ import pytest
 
 from tests.many_portfolios import seed_portfolios
 from tests.payers import bank_sql
-from tests.service import Service, answer, follow, open_review, service
+from tests.service import Service, answer, follow, open_review, told_service
 
-SECRET = f"whsec_{base64.b64encode(b'what the bank signs its events with').decode()}"
 ANSWERS: dict[str, Any] = {
     "objective": "balanced",
     "horizon_years": 10,
@@ -37,13 +35,10 @@ NOTE = "the client was called, and agrees with every order"
 def countersign(module_database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """A bank that fills fast and tells us so, and a janitor that looks often."""
     environment = {
-        "BANKING_WEBHOOK_SECRET": SECRET,
         "COUNTERSIGN_SANDBOX_SETTLEMENT_S": "0.1",
         "COUNTERSIGN_STALLED_AFTER_S": "6",
     }
-    with service(module_database_url, tmp_path_factory.mktemp("home"), **environment) as served:
-        listening = {"url": f"{served.url}/bank/events", "secret": SECRET}
-        served.bank().put("/webhook-endpoint", json=listening).raise_for_status()
+    with told_service(module_database_url, tmp_path_factory.mktemp("home"), **environment) as served:
         yield served
 
 

@@ -15,7 +15,7 @@ import psycopg
 import pytest
 
 from tests.payers import bank_sql, book, new_payer
-from tests.service import Service, answer, follow, open_review, service
+from tests.service import SIGNING_KEY, Service, answer, follow, open_review, told_service
 
 TUTORIAL: dict[str, Any] = {
     "agent_name": "risk-agent",
@@ -25,8 +25,6 @@ TUTORIAL: dict[str, Any] = {
 }
 RELEASE = {"verdict": "release", "note": "called the customer back"}
 REFUSE = {"verdict": "refuse", "note": "the customer did not order it"}
-SIGNING_KEY = b"what the bank signs its events with"
-SECRET = f"whsec_{base64.b64encode(SIGNING_KEY).decode()}"
 
 
 @pytest.fixture(scope="module")
@@ -35,14 +33,11 @@ def countersign(module_database_url: str, tmp_path_factory: pytest.TempPathFacto
     transfers at night, so what waits for whom would depend on the hour: rules alone decide."""
     environment = {
         "COUNTERSIGN_FRAUD_MODEL": "off",
-        "BANKING_WEBHOOK_SECRET": SECRET,
         "COUNTERSIGN_RETURN_WINDOW_S": "1.2",
         "COUNTERSIGN_SANDBOX_SETTLEMENT_S": "0.3",
         "COUNTERSIGN_STALLED_AFTER_S": "6",
     }
-    with service(module_database_url, tmp_path_factory.mktemp("home"), **environment) as served:
-        listening = {"url": f"{served.url}/bank/events", "secret": SECRET}
-        served.bank().put("/webhook-endpoint", json=listening).raise_for_status()
+    with told_service(module_database_url, tmp_path_factory.mktemp("home"), **environment) as served:
         yield served
 
 

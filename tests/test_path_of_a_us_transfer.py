@@ -10,10 +10,9 @@ import pytest
 from api.commands.reconcile import Wanted, run_reconciliation
 from api.settings import Settings
 from tests.payers import bank_sql, new_payer
-from tests.service import Service, answer, open_review, service
+from tests.service import Service, answer, open_review, told_service
 from tests.test_path_of_a_transfer import (
     RELEASE,
-    SECRET,
     asked,
     available_minor,
     codes,
@@ -32,13 +31,10 @@ def countersign(module_database_url: str, tmp_path_factory: pytest.TempPathFacto
     """A bank that settles fast and tells us so; rules alone judge fraud, whatever the hour."""
     environment = {
         "COUNTERSIGN_FRAUD_MODEL": "off",
-        "BANKING_WEBHOOK_SECRET": SECRET,
         "COUNTERSIGN_RETURN_WINDOW_S": "1.2",
         "COUNTERSIGN_SANDBOX_SETTLEMENT_S": "0.3",
     }
-    with service(module_database_url, tmp_path_factory.mktemp("home"), **environment) as served:
-        listening = {"url": f"{served.url}/bank/events", "secret": SECRET}
-        served.bank().put("/webhook-endpoint", json=listening).raise_for_status()
+    with told_service(module_database_url, tmp_path_factory.mktemp("home"), **environment) as served:
         yield served
 
 

@@ -1,6 +1,6 @@
 """The core bank's custody, over its client: instruments, prices, holdings by tax lot, orders and their fills."""
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 from pydantic import AwareDatetime, Field, TypeAdapter
 
-from db.errors import BankRefused, NeedsReconcile, NotFound
+from db.errors import NeedsReconcile, NotFound
 from tools.bank import Bank, accepted, named, read
 from tools.bank_records import Currency, Minor
 
@@ -200,7 +200,6 @@ class _Page:
 
 
 _PAGE = TypeAdapter(_Page)
-_ACCOUNT = TypeAdapter(CustodyAccount)
 _HOLDINGS = TypeAdapter(Holdings)
 _ORDER = TypeAdapter(PlacedOrder)
 
@@ -238,11 +237,6 @@ async def read_household(bank: Bank, household_id: str) -> tuple[CustodyAccount,
     return (await bank.record(_PAGE, path, "household", household_id)).custody_accounts
 
 
-async def read_custody_account(bank: Bank, account_id: str) -> CustodyAccount:
-    """Raises NotFound."""
-    return await bank.record(_ACCOUNT, account_path(account_id), "custody_account", account_id)
-
-
 async def read_holdings(bank: Bank, account_id: str) -> Holdings:
     """Raises NotFound."""
     return await bank.record(_HOLDINGS, f"{account_path(account_id)}/holdings", "custody_account", account_id)
@@ -277,26 +271,6 @@ async def find_order(bank: Bank, order_id: str) -> PlacedOrder:
     return await bank.record(_ORDER, f"custody-orders/{named('order', order_id)}", "order", order_id)
 
 
-async def find_order_by_key(bank: Bank, key: str) -> PlacedOrder | None:
-    """As it stands now; None if the bank never answered the key. Raises BankRefused if that answer was no."""
-    answer = await bank.request_by_key(key)
-    if answer is None:
-        return None
-    if answer.status >= 400:
-        raise BankRefused(str(answer.response.get("code")), str(answer.response.get("detail")))
-    order_id = answer.response.get("order_id")
-    if not isinstance(order_id, str):
-        raise NeedsReconcile(f"the bank knows key {key} for something else than an order")
-    return await find_order(bank, order_id)
-
-
-async def read_orders(bank: Bank, since: datetime, until: datetime) -> AsyncIterator[tuple[PlacedOrder, ...]]:
-    """Page by page, the orders placed with our API key at `since` or later and before `until`, oldest first."""
-    asked = [("since", since.isoformat()), ("until", until.isoformat())]
-    async for page in _pages(bank, "custody-orders", asked):
-        yield page.orders
-
-
 async def read_trades(bank: Bank, account_id: str, since: datetime) -> tuple[Trade, ...]:
     """Oldest first. Raises NotFound."""
     trades: list[Trade] = []
@@ -312,14 +286,6 @@ async def read_trades(bank: Bank, account_id: str, since: datetime) -> tuple[Tra
 
 def account_path(account_id: str) -> str:
     return f"custody-accounts/{named('custody_account', account_id)}"
-
-
-async def _pages(bank: Bank, path: str, asked: list[tuple[str, str]]) -> AsyncIterator[_Page]:
-    cursor: int | None = 0
-    while cursor is not None:
-        page = await _page(bank, path, [*asked, ("cursor", str(cursor)), ("limit", str(PAGE))])
-        yield page
-        cursor = page.next_cursor
 
 
 async def _page(bank: Bank, path: str, asked: Iterable[tuple[str, str]] = ()) -> _Page:

@@ -5,6 +5,7 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from urllib.parse import urlencode
 
 import pytest
 
@@ -17,7 +18,6 @@ from tools.bank_custody import (
     PlacedOrder,
     cancel_order,
     find_order,
-    find_order_by_key,
     place_order,
     placed_order,
     read_custody_accounts,
@@ -25,7 +25,6 @@ from tools.bank_custody import (
     read_holdings,
     read_household,
     read_instruments,
-    read_orders,
     read_prices,
     read_trades,
 )
@@ -155,10 +154,10 @@ async def test_an_order_is_placed_once_per_key_and_found_by_it(bank: Bank, sandb
     assert sandbox.awaited_log("buy-once", 2) == [(201, False), (201, True)]
     assert (filled.status, filled.filled_quantity, filled.key) == ("filled", Decimal("3.5"), "buy-once")
     assert [(fill.amount_minor, fill.fee_minor) for fill in filled.fills] == [(358_89, 18)]
-    assert await find_order_by_key(bank, "buy-once") == filled
-    assert await find_order_by_key(bank, "never-sent") is None
-    listed = [one async for page in read_orders(bank, since, since + timedelta(hours=1)) for one in page]
-    assert filled in listed
+    assert await bank.request_by_key("never-sent") is None
+    days = {"since": since.isoformat(), "until": (since + timedelta(hours=1)).isoformat()}
+    listed = (await bank.call("GET", f"custody-orders?{urlencode(days)}")).json()["orders"]
+    assert filled in [placed_order(each) for each in listed]
     assert await bank.outcome("buy-once", order.body()) == await place_order(bank, "CUS009", order, "buy-once")
 
 
@@ -205,8 +204,8 @@ async def test_a_refusal_is_found_by_its_key_and_a_key_of_something_else_says_so
         await place_order(bank, "CUS001", Order("buy", "HUSA", Decimal(1000)), "refused-by-key")
     await place_order(bank, "CUS009", Order("buy", "HCSH", Decimal(1)), "other-order")
 
-    with pytest.raises(BankRefused):
-        await find_order_by_key(bank, "refused-by-key")
+    refused = await bank.request_by_key("refused-by-key")
+    assert refused is not None and refused.response["code"] == "insufficient_cash"
     with pytest.raises(NeedsReconcile):
         await place_order(bank, "CUS009", Order("buy", "HCSH", Decimal(2)), "other-order")
 
@@ -251,5 +250,5 @@ async def test_a_bank_that_is_away_is_unavailable_and_takes_the_order_later(bank
         await place_order(bank, "CUS009", order, "later")
     sandbox.behave()
 
-    assert await find_order_by_key(bank, "later") is None
+    assert await bank.request_by_key("later") is None
     assert placed_order(await place_order(bank, "CUS009", order, "later")).status == "accepted"

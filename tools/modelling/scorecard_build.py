@@ -9,7 +9,7 @@ import numpy as np
 from tools.modelling.credit_file import CreditTable
 from tools.modelling.scorecard_fit import INNER_FOLDS, PENALTIES, Plan, Tell, fitted
 from tools.modelling.scorecard_points import in_points
-from tools.modelling.scorecard_trials import FOLDS, Trial, chances_of, scored_rows, trials
+from tools.modelling.scorecard_trials import FOLDS, Trial, scored_rows, trials
 from tools.rules.odds import UNIT_BPS
 from tools.rules.scorecard_json import (
     FORMAT,
@@ -78,10 +78,6 @@ def held_out(built: Built) -> tuple[list[float], list[bool]]:
     """Chances and ends of every row once, by cards trained without it."""
     once = built.trials[:FOLDS]
     return [chance for trial in once for chance in trial.chances], [bad for trial in once for bad in trial.bads]
-
-
-def trained_chances(built: Built) -> list[float]:
-    return chances_of(built.points, built.trained.document.scale)
 
 
 def _figures(done: Sequence[Trial], repeats: int) -> Figures:

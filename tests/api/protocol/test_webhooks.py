@@ -59,23 +59,20 @@ def rows(countersign: Service, query: str, *values: object) -> list[dict[str, An
         return cur.fetchall() if cur.description else []
 
 
-def delivery(countersign: Service, url: str) -> dict[str, Any]:
-    """The one that goes to this URL."""
+def deliveries(countersign: Service, url: str) -> list[dict[str, Any]]:
+    """Those that go to this URL: one, or none until its run has ended."""
     listed = countersign.client("operator").get("/webhook-deliveries").json()
-    (found,) = [one for one in listed if one["url"] == url]
-    return dict(found)
+    return [one for one in listed if one["url"] == url]
+
+
+def delivery(countersign: Service, url: str) -> dict[str, Any]:
+    (found,) = deliveries(countersign, url)
+    return found
 
 
 def ended(countersign: Service, url: str, state: str) -> dict[str, Any]:
-    """The delivery, once its run has ended and it is in this state."""
-    operator = countersign.client("operator")
-
-    def found() -> list[dict[str, Any]]:
-        listed = operator.get("/webhook-deliveries").json()
-        return [one for one in listed if (one["url"], one["state"]) == (url, state)]
-
-    (only,) = until(found, f"it is {state}")
-    return only
+    """The delivery, once it is in this state."""
+    return until(lambda: [d for d in deliveries(countersign, url) if d["state"] == state], f"it is {state}")[0]
 
 
 async def new_thread(client: LangGraphClient) -> str:
