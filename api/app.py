@@ -56,6 +56,7 @@ from api.routes import (
 )
 from api.settings import Settings
 from api.strict import LimitedBody
+from db.jobs import Relief
 
 OUR_ROUTES = (
     workflows, batches, threads, reviews, lending, loan_decisions, loan_notices, loan_withdrawals, servicing, payments,
@@ -91,14 +92,15 @@ class Described(FastAPI):
         return self.openapi_schema
 
 
-def create_app(settings: Settings, database_url: str, *, with_worker: bool) -> FastAPI:
-    """The engine opens and closes with the application; `with_worker` drives runs in the same process."""
+def create_app(settings: Settings, database_url: str, *, with_worker: bool, relief: Relief | None = None) -> FastAPI:
+    """The engine opens and closes with the application; `with_worker` drives runs in the same process, but for those
+    that it leaves to a worker beside it, its `relief`."""
     mcp = McpEndpoint()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with (
-            open_engine(settings, database_url) as engine,
+            open_engine(settings, database_url, relief) as engine,
             mcp.open(),
             asyncio.TaskGroup() as group,
         ):

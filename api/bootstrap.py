@@ -5,6 +5,7 @@ import gc
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from api.catalogue import all_served
@@ -23,16 +24,17 @@ from api.settlement import Settlements
 from api.webhooks.deliverer import Deliverer
 from api.webhooks.destinations import Destinations
 from api.worker import Worker, drive
-from db import threads
+from db import runs, threads
 from db.changes import Changes
 from db.errors import CountersignError
 from db.events import EventFeed
 from db.grouping import Grouped
+from db.jobs import Relief
 from db.journal import Journal
 from db.migrate import check_schema
 from db.pool import Pool, open_pool
 from db.queue import Queue
-from db.runs import Begun
+from db.runs import Begun, NewRun
 from db.store import Store
 from db.tenant_checkpoints import TenantCheckpoints
 from db.threads import NewThread, Thread
@@ -71,11 +73,13 @@ class Engine:
     settlements: Settlements
     model: Model | None
     new_threads: Grouped[NewThread, Thread | None]
+    new_runs: Grouped[NewRun, datetime | None]
 
 
 @asynccontextmanager
-async def open_engine(settings: Settings, database_url: str) -> AsyncIterator[Engine]:
-    """Raises SchemaMismatch if the database is not this program's, DatabaseUnavailable if it is away."""
+async def open_engine(settings: Settings, database_url: str, relief: Relief | None = None) -> AsyncIterator[Engine]:
+    """`relief` is told what is under way here. Raises SchemaMismatch if the database is not this program's,
+    DatabaseUnavailable if it is away."""
     check_schema(database_url)
     account_numbers.leave_out_check_digits(not settings.account_checksums)
     async with AsyncExitStack() as stack:
@@ -100,10 +104,16 @@ async def open_engine(settings: Settings, database_url: str) -> AsyncIterator[En
             async with pool.connection() as conn:
                 return await threads.create_each(conn, news)
 
+        async def accept_each(news: Sequence[NewRun]) -> Sequence[datetime | None]:
+            async with pool.connection() as conn:
+                return await runs.accept_each(conn, news)
+
         async def drive_run(run_id: UUID, begun: Begun | None) -> None:
             await drive(driver, run_id, begun)
 
-        queue = Queue(database_url, drive_run, stalled_after_s=settings.stalled_after_s)
+        if relief is not None:
+            relief.under_way = feed.watched
+        queue = Queue(database_url, drive_run, stalled_after_s=settings.stalled_after_s, relief=relief)
         await stack.enter_async_context(queue)
         screening, model, home = screening_index(settings.sanctions_list), fraud_model(settings), settings.tenant
         creditor = DEMO_CREDITOR_EU if settings.jurisdiction == "EU" else DEMO_CREDITOR
@@ -144,6 +154,7 @@ async def open_engine(settings: Settings, database_url: str) -> AsyncIterator[En
             settlements=settlements,
             model=language_model,
             new_threads=Grouped(create_each),
+            new_runs=Grouped(accept_each),
         )
 
 

@@ -18,7 +18,7 @@ from api.results import Results
 from api.serving import Served
 from api.starting import start_beside, start_each_beside
 from api.webhooks.deliverer import Deliverer
-from db import audit, failpoints, reviews, runs, stopping, turns
+from db import audit, failpoints, reviews, stopping, turns
 from db.actor import SYSTEM
 from db.audit import Deed
 from db.errors import CountersignError, DatabaseUnavailable, StaleRun, Unavailable
@@ -27,11 +27,11 @@ from db.journal import Event, Journal
 from db.pool import Pool, transaction
 from db.queue import Queue
 from db.reviews import Question
-from db.runs import MAX_ATTEMPTS, Begun, Ending, Pause
+from db.runs import MAX_ATTEMPTS, Begun, Ending
 from db.tenancy import acting_for
 from db.tenant_checkpoints import TenantCheckpoints, saved_as
 from db.together import Together
-from db.turns import Last
+from db.turns import Last, Pause
 from tools.bank import Bank
 from tools.context import Context
 from tools.copilot_exposed import Exposed
@@ -239,7 +239,7 @@ class Driver:
 
     async def _put_back(self, execution: Execution, pause: Pause) -> None:
         async with transaction(self._around.pool) as conn:
-            told = await runs.put_back(conn, self._around.queue, execution.run, execution.next_seq(), pause)
+            told = await turns.put_back(conn, self._around.queue, execution.run, execution.next_seq(), pause)
         self._around.journal.announce([told])
 
 

@@ -1,9 +1,10 @@
 """Runs: accepted in the caller's transaction, begun with a new epoch, ended once by the worker that holds it."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, LiteralString
 from uuid import UUID
 
 import orjson
@@ -11,9 +12,9 @@ from psycopg import AsyncConnection
 from psycopg.types.json import Jsonb
 
 from db.errors import Conflict, CountersignError, NotFound, StaleRun
-from db.journal import Event, Fence
+from db.journal import Fence
 from db.packed import packed
-from db.queue import CLAIMABLE, DELAYED, ENQUEUE, USUAL, Claim, Queue
+from db.queue import CLAIMABLE, DELAYED, ENQUEUE, USUAL, Claim
 
 Status = Literal["pending", "running", "waiting", "success", "error", "cancelled"]
 ACTIVE: frozenset[Status] = frozenset({"pending", "running", "waiting"})
@@ -98,35 +99,53 @@ async def accept(conn: AsyncConnection[Any], run: NewRun) -> datetime:
     """Run, first event and job, and the thread is busy: one statement, so all or nothing, and a part of whatever
     transaction the caller has. It also begins a run that is claimed, under its first epoch. Returns when the run was
     created. Raises Conflict or NotFound as the thread demands."""
-    name, version = run.workflow or (None, None)
-    cur = await conn.execute(
-        _ACCEPT,
-        {
-            "run_id": run.run_id,
-            "tenant_id": run.tenant_id,
-            "thread_id": run.thread_id,
-            "started_by": run.started_by,
-            "workflow": name,
-            "version": version,
-            "assistant_id": run.assistant_id,
-            "options": Jsonb(run.options),
-            "metadata": Jsonb(run.metadata),
-            "input": packed(run.input),
-            "review_id": run.review_id,
-            "data": run_event(run.run_id, "pending"),
-            "answers": run.answers,
-            "multitask": run.multitask,
-            "max_active": 1 if run.multitask == "reject" else MAX_ACTIVE,
-            "priority": USUAL if run.at is None else DELAYED,
-            "at": run.at,
-            "owner": run.owner,
-            "records": list(run.records),
-            "worker_id": None if run.claim is None or run.at is not None else run.claim.worker_id,
-        },
-    )
+    cur = await conn.execute(_ACCEPT, _parameters(run))
     accepted = await cur.fetchone()
     if accepted is None:
         raise await _refusal(conn, run)
+    return _taken(run, accepted)
+
+
+async def accept_each(conn: AsyncConnection[Any], news: Sequence[NewRun]) -> list[datetime | None]:
+    """As `accept` of each, in one transaction of their own and one round trip, on a connection in autocommit.
+
+    None: not accepted here, because its thread refuses or somebody has it locked. Whoever asked accepts that one alone:
+    so no run waits for another's thread.
+    """
+    async with conn.pipeline() if len(news) > 1 else nullcontext():
+        asked = [await conn.execute(_ACCEPT_UNLOCKED, _parameters(run)) for run in news]
+    # Not before the pipeline's end, which is when all of them are committed.
+    accepted = [await cur.fetchone() for cur in asked]
+    return [None if row is None else _taken(run, row) for run, row in zip(news, accepted, strict=True)]
+
+
+def _parameters(run: NewRun) -> dict[str, Any]:
+    name, version = run.workflow or (None, None)
+    return {
+        "run_id": run.run_id,
+        "tenant_id": run.tenant_id,
+        "thread_id": run.thread_id,
+        "started_by": run.started_by,
+        "workflow": name,
+        "version": version,
+        "assistant_id": run.assistant_id,
+        "options": Jsonb(run.options),
+        "metadata": Jsonb(run.metadata),
+        "input": packed(run.input),
+        "review_id": run.review_id,
+        "data": run_event(run.run_id, "pending"),
+        "answers": run.answers,
+        "multitask": run.multitask,
+        "max_active": 1 if run.multitask == "reject" else MAX_ACTIVE,
+        "priority": USUAL if run.at is None else DELAYED,
+        "at": run.at,
+        "owner": run.owner,
+        "records": list(run.records),
+        "worker_id": None if run.claim is None or run.at is not None else run.claim.worker_id,
+    }
+
+
+def _taken(run: NewRun, accepted: Mapping[str, Any]) -> datetime:
     if run.claim is not None and accepted["status"] == "running":
         run.claim.take(accepted["job_id"], run.run_id, _begun(run, accepted))
     created_at: datetime = accepted["created_at"]
@@ -157,39 +176,6 @@ def _begun(run: NewRun, row: Mapping[str, Any]) -> Begun:
     )
 
 
-async def put_back(conn: AsyncConnection[Any], queue: Queue, run: Begun, seq: int, pause: "Pause") -> Event:
-    """The run waits and is driven again at `pause.until`; in the caller's transaction. Raises StaleRun."""
-    cur = await conn.execute(
-        """
-        UPDATE runs SET status = %(status)s, error = %(error)s,
-                        waits = waits + %(waited)s, attempts = CASE WHEN %(counts)s THEN attempts ELSE 0 END
-        WHERE run_id = %(run_id)s AND epoch = %(epoch)s AND status = 'running' AND cancel IS NULL RETURNING run_id
-        """,
-        {
-            "status": "pending" if pause.reason is None else "waiting",
-            "error": None if pause.reason is None else Jsonb(pause.reason),
-            "waited": int(pause.reason is not None and not pause.counts_as_attempt),
-            "counts": pause.counts_as_attempt,
-            "run_id": run.run_id,
-            "epoch": run.epoch,
-        },
-    )
-    if await cur.fetchone() is None:
-        raise StaleRun(run.run_id)
-    await queue.enqueue(conn, run.thread_id, run.run_id, pause.until)
-    data = {"error": pause.reason, "until": pause.until, "attempt": run.attempts + 1}
-    return await _tell(conn, run, seq, run_event(run.run_id, "waiting" if pause.reason else "pending", data))
-
-
-@dataclass(frozen=True, slots=True)
-class Pause:
-    """Why a run is put back (None: its worker is shutting down) and when it goes on (None: at once)."""
-
-    reason: Mapping[str, Any] | None
-    until: datetime | None
-    counts_as_attempt: bool
-
-
 async def hold(conn: AsyncConnection[Any], fence: Fence) -> None:
     """Until the transaction ends nobody can take this run up or cancel it. Raises StaleRun if somebody has."""
     cur = await conn.execute(
@@ -198,17 +184,6 @@ async def hold(conn: AsyncConnection[Any], fence: Fence) -> None:
     )
     if await cur.fetchone() is None:
         raise StaleRun(fence.run_id)
-
-
-async def _tell(conn: AsyncConnection[Any], run: Begun, seq: int, data: str) -> Event:
-    await conn.execute(
-        """
-        INSERT INTO run_events (run_id, seq, tenant_id, event, data)
-        VALUES (%(run_id)s, %(seq)s, %(tenant_id)s, 'run', %(data)s)
-        """,
-        {"run_id": run.run_id, "seq": seq, "tenant_id": run.tenant_id, "data": data},
-    )
-    return Event(run_id=run.run_id, seq=seq, tenant_id=run.tenant_id, event="run", data=data)
 
 
 def run_event(run_id: UUID, status: str, more: Mapping[str, Any] | None = None) -> str:
@@ -246,11 +221,12 @@ async def _refusal(conn: AsyncConnection[Any], run: NewRun) -> CountersignError:
     return Conflict(f"thread {run.thread_id} is not interrupted: there is nothing to answer")
 
 
-_ACCEPT = (
-    """
+_FOUND: LiteralString = """
     WITH found AS (
         SELECT thread_id, updated_at = created_at AS untouched FROM threads
-        WHERE thread_id = %(thread_id)s AND tenant_id = %(tenant_id)s FOR UPDATE
+        WHERE thread_id = %(thread_id)s AND tenant_id = %(tenant_id)s FOR UPDATE """
+_ACCEPTED: LiteralString = (
+    """
     ), thread AS (
         UPDATE threads t SET status = 'busy', active_runs = active_runs + 1, updated_at = now(),
                              workflow = coalesce(%(workflow)s, workflow),
@@ -288,3 +264,5 @@ _ACCEPT = (
     FROM accepted a, thread, job
     """
 )
+_ACCEPT = _FOUND + _ACCEPTED
+_ACCEPT_UNLOCKED = _FOUND + "SKIP LOCKED" + _ACCEPTED

@@ -1,21 +1,25 @@
-"""A run's turn with a worker: taken up under a new epoch, ended under the same. Many runs at once, in one statement.
+"""A run's turn with a worker: taken up under a new epoch, put back or ended under the same; many in one statement.
 
 Rows are locked in the order of their runs, as the journal locks them, so that no two such statements wait for each
 other.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
 import orjson
 from psycopg import AsyncConnection
 from psycopg.rows import dict_row
+from psycopg.types.json import Jsonb
 
 from db.arrays import array
 from db.errors import StaleRun
 from db.journal import Event
 from db.packed import unpacked
+from db.queue import Queue
 from db.runs import Begun, Ending, run_event
 from db.webhooks import NOTE
 
@@ -33,6 +37,15 @@ class Last(NamedTuple):
     values: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Why a run is put back (None: its worker is shutting down) and when it goes on (None: at once)."""
+
+    reason: Mapping[str, Any] | None
+    until: datetime | None
+    counts_as_attempt: bool
+
+
 async def begin(conn: AsyncConnection[Any], run_ids: Sequence[UUID]) -> list[Begun | None]:
     """Takes the runs up under new epochs, which shut out whoever drove them before. None: there is nothing to do.
 
@@ -43,6 +56,30 @@ async def begin(conn: AsyncConnection[Any], run_ids: Sequence[UUID]) -> list[Beg
         await cur.execute(_BEGIN, {"run_ids": list(run_ids)})
         begun = {row["run_id"]: Begun(**{**row, "input": unpacked(row["input"])}) for row in await cur.fetchall()}
     return [begun.get(run_id) for run_id in run_ids]
+
+
+async def put_back(conn: AsyncConnection[Any], queue: Queue, run: Begun, seq: int, pause: Pause) -> Event:
+    """The run waits and is driven again at `pause.until`; in the caller's transaction. Raises StaleRun."""
+    cur = await conn.execute(
+        """
+        UPDATE runs SET status = %(status)s, error = %(error)s,
+                        waits = waits + %(waited)s, attempts = CASE WHEN %(counts)s THEN attempts ELSE 0 END
+        WHERE run_id = %(run_id)s AND epoch = %(epoch)s AND status = 'running' AND cancel IS NULL RETURNING run_id
+        """,
+        {
+            "status": "pending" if pause.reason is None else "waiting",
+            "error": None if pause.reason is None else Jsonb(pause.reason),
+            "waited": int(pause.reason is not None and not pause.counts_as_attempt),
+            "counts": pause.counts_as_attempt,
+            "run_id": run.run_id,
+            "epoch": run.epoch,
+        },
+    )
+    if await cur.fetchone() is None:
+        raise StaleRun(run.run_id)
+    await queue.enqueue(conn, run.thread_id, run.run_id, pause.until)
+    data = {"error": pause.reason, "until": pause.until, "attempt": run.attempts + 1}
+    return await _tell(conn, run, seq, run_event(run.run_id, "waiting" if pause.reason else "pending", data))
 
 
 async def end(conn: AsyncConnection[Any], last: Last) -> Event:
@@ -78,6 +115,17 @@ async def end_each(conn: AsyncConnection[Any], lasts: Sequence[Last]) -> list[Ev
         Event(last.run.run_id, last.seq, last.run.tenant_id, "run", told) if last.run.run_id in ended else None
         for last, told in zip(lasts, data, strict=True)
     ]
+
+
+async def _tell(conn: AsyncConnection[Any], run: Begun, seq: int, data: str) -> Event:
+    await conn.execute(
+        """
+        INSERT INTO run_events (run_id, seq, tenant_id, event, data)
+        VALUES (%(run_id)s, %(seq)s, %(tenant_id)s, 'run', %(data)s)
+        """,
+        {"run_id": run.run_id, "seq": seq, "tenant_id": run.tenant_id, "data": data},
+    )
+    return Event(run_id=run.run_id, seq=seq, tenant_id=run.tenant_id, event="run", data=data)
 
 
 def _told(last: Last) -> str:

@@ -77,8 +77,9 @@ async def _accept(engine: Engine, request: Request, served: Served, run: NewRun)
 
         return (await idempotent.grant(engine.pool, wish, remembered)).body
     if request.thread_id is not None and served.workflow is None and _is_plain(body):
-        async with engine.pool.connection() as conn:
-            return await act(conn)
+        created_at = await engine.new_runs.ask(run)
+        if created_at is not None:
+            return new_run_view(run, created_at)
     async with transaction(engine.pool) as conn:
         return await act(conn)
 
