@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+# Where it forbids keeping byte code, each process would compile all that it imports: six seconds every time.
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: up demo test check crash endurance bench fraud-model scorecard scorecard-trials clean
 

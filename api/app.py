@@ -4,11 +4,13 @@ import asyncio
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import cache
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.routing import APIRoute
+from starlette.routing import BaseRoute
 
 from api import auth, errors
 from api.bootstrap import collect_seldom, open_engine
@@ -131,11 +133,16 @@ def create_app(settings: Settings, database_url: str, *, with_worker: bool, reli
             max_age=600,
         )
     errors.install(app)
-    # Not `include_router`, which has each request look through each router.
-    routes = [route for part in (*SDK_ROUTES, *STREAM_ROUTES, *OUR_ROUTES) for route in part.router().routes]
+    routes = _routes()
     app.state.routes = [route for route in routes if isinstance(route, APIRoute)]
     app.router.routes.extend([*routes, mcp.route])
     return app
+
+
+@cache
+def _routes() -> tuple[BaseRoute, ...]:
+    """Those that are the same in every application. Not by `include_router`: each request would try each router."""
+    return tuple(route for part in (*SDK_ROUTES, *STREAM_ROUTES, *OUR_ROUTES) for route in part.router().routes)
 
 
 def _end_process(worker: asyncio.Task[None]) -> None:

@@ -1,7 +1,11 @@
 """All graphs of a process by their names: the workflows, and those of a team's `langgraph.json`."""
 
 import functools
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
+
+from langgraph.graph import StateGraph
 
 from api import graph_file
 from api.graph_factory import Backing, made, with_backing
@@ -9,6 +13,9 @@ from api.graph_file import OwnGraph
 from api.serving import Served, always
 from graphs import WORKFLOWS
 from graphs.workflow import Workflow
+from tools.context import Context
+
+Uncompiled = StateGraph[Any, Context, Any, Any]
 
 OWN_VERSION = "1"
 """Of every own graph: its threads are not pinned to its source, which its team may change under them."""
@@ -28,8 +35,14 @@ def own_graphs(file: Path | None) -> tuple[OwnGraph, ...]:
 
 
 def _workflow(workflow: Workflow, backing: Backing) -> Served:
-    graph = workflow.build().compile(checkpointer=backing.saver, store=backing.store, name=workflow.name)
+    graph = _built(workflow.build).compile(checkpointer=backing.saver, store=backing.store, name=workflow.name)
     return Served(workflow.name, workflow.version, always(graph), workflow, workflow.summary)
+
+
+@functools.cache
+def _built(build: Callable[[], Uncompiled]) -> Uncompiled:
+    """Once in a process: each engine compiles the same for a store of its own."""
+    return build()
 
 
 def _own(own: OwnGraph, backing: Backing) -> Served:

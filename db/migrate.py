@@ -106,7 +106,7 @@ def check_schema(database_url: str, folder: Path = FOLDER) -> None:
 def steps(folder: Path) -> list[Step]:
     """All steps in order. Raises SchemaMismatch for a number that is missing, taken twice or not one."""
     packages = [_procrastinate(), _checkpoints(), _store()]
-    files = sorted(_files(folder), key=lambda step: step.number)
+    files = sorted(_files(folder), key=lambda step: (step.number, step.name))
     known = [*packages, *files]
     numbers = [step.number for step in known]
     expected = [*range(1, len(packages) + 1), *range(FIRST_FILE, FIRST_FILE + len(files))]

@@ -22,7 +22,11 @@ from typing import Any
 
 ROOT = Path(__file__).parents[1]
 COUNTERSIGN = "api.cli:main"
-IMPORTED = ("api.cli", "api.app", "api.bootstrap", "api.sandbox.app", "fpdf", "psycopg_binary", "uvicorn.lifespan.on")
+IMPORTED = (
+    "api.cli", "api.app", "api.bootstrap", "api.sandbox.app", "anyio._backends._asyncio",
+    "fpdf", "procrastinate.worker", "psycopg_binary", "rich._emoji_codes", "uvicorn.lifespan.on",
+    "uvicorn.loops.auto", "uvicorn.protocols.http.auto", "uvicorn.protocols.websockets.auto",
+)  # fmt: skip
 SOON_S = 30.0
 IMPORTED_S = 90.0
 """Until its first fork the server imports everything, which a busy machine takes long over."""
@@ -178,9 +182,28 @@ def _become(request: dict[str, Any]) -> None:
     getattr(importlib.import_module(module), function)()
 
 
-if __name__ == "__main__":
+def _do_what_all_would() -> None:
+    """What is kept once it is done, and comes out the same in every process."""
     for name in IMPORTED:
         importlib.import_module(name)
+    from langgraph.checkpoint.memory import InMemorySaver
+
+    from api.app import create_app
+    from api.catalogue import all_served
+    from api.graph_factory import Backing
+    from api.settings import Settings
+    from tools.rules import fraud_model
+    from tools.screening import screening_index
+
+    create_app(Settings(), "", with_worker=False)
+    all_served(None, Backing(InMemorySaver()))
+    fraud_model.shipped()
+    screening_index(None)
+    gc.collect()
     gc.freeze()
+
+
+if __name__ == "__main__":
+    _do_what_all_would()
     if (mine := _serve()) is not None:
         _become(mine)

@@ -1,7 +1,5 @@
 """A late loan from its account's activity to a letter, over HTTP, through every way it can end."""
 
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from datetime import timedelta
@@ -12,6 +10,7 @@ import httpx
 import psycopg
 import pytest
 
+from tests.fork_server import fork_server_of_ours
 from tests.late_loans import TODAY, LateLoans
 from tests.service import Service, answer, follow, open_review
 
@@ -74,10 +73,10 @@ def awaited(look: Callable[[], Any]) -> Any:
 
 def run_day(countersign: Service) -> str:
     """What `countersign servicing run` prints."""
-    command = [sys.executable, "-m", "api.cli", "servicing", "run", "--wait", "60"]
-    done = subprocess.run(command, env=countersign.environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    log = countersign.home / f"{uuid4().hex}.log"
+    run = fork_server_of_ours().start(["servicing", "run", "--wait", "60"], countersign.environment, log)
+    assert run.wait(timeout=90) == 0, log.read_text()
+    return log.read_text()
 
 
 def test_loan_that_is_not_late_needs_nothing(countersign: Service, loans: LateLoans) -> None:

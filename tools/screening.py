@@ -1,6 +1,7 @@
 """The sanctions list of this process: read and indexed once, when it starts."""
 
 from datetime import UTC, datetime
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
@@ -16,9 +17,7 @@ def screening_index(sdn: Path | None) -> ScreeningIndex:
     list of the demo. Its version is the day the file was last written. Raises InvalidInput.
     """
     if sdn is None:
-        data = files("tools.rules") / "data"
-        demo = (data / "demo_sdn.csv").read_text(), (data / "demo_alt.csv").read_text()
-        return ScreeningIndex(read_list(DEMO_VERSION, *demo))
+        return _demo()
     aliases = sdn.with_name(sdn.name.replace("SDN", "ALT").replace("sdn", "alt"))
     try:
         alt = aliases.read_text() if aliases != sdn and aliases.exists() else ""
@@ -26,3 +25,11 @@ def screening_index(sdn: Path | None) -> ScreeningIndex:
         return ScreeningIndex(read_list(version, sdn.read_text(), alt))
     except (OSError, ValueError) as exc:
         raise InvalidInput("SANCTIONS_LIST", str(exc)) from exc
+
+
+@cache
+def _demo() -> ScreeningIndex:
+    data = files("tools.rules") / "data"
+    return ScreeningIndex(
+        read_list(DEMO_VERSION, (data / "demo_sdn.csv").read_text(), (data / "demo_alt.csv").read_text())
+    )

@@ -277,7 +277,7 @@ def test_roots_server_in_a_home_it_cannot_reach_lives_elsewhere_and_no_mode_is_w
 @contextmanager
 def _reachable_folder() -> Iterator[Path]:
     """Root's server runs as another user, who could not enter pytest's own folders."""
-    with tempfile.TemporaryDirectory(prefix="countersign-test-", dir="/tmp") as folder:
+    with tempfile.TemporaryDirectory(prefix="countersign-test-") as folder:
         Path(folder).chmod(0o755)
         yield Path(folder)
 

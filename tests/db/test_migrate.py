@@ -1,6 +1,5 @@
 """The schema: every step once, in order, and nothing but the whole schema of this program is accepted."""
 
-import tempfile
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -9,28 +8,20 @@ from pathlib import Path
 import psycopg
 import pytest
 from psycopg import sql
+from psycopg.conninfo import make_conninfo
 
 from db import migrate as migrate_module
-from db.embedded import start
+from db.embedded import Server
 from db.errors import DatabaseUnavailable, SchemaMismatch
 from db.migrate import FOLDER, check_schema, migrate, steps
 
 
-@pytest.fixture(scope="module")
-def server_url() -> Iterator[str]:
-    with tempfile.TemporaryDirectory(prefix="countersign-test-", dir="/tmp") as folder:
-        Path(folder).chmod(0o755)
-        server = start(Path(folder))
-        yield server.url
-        server.stop()
-
-
 @pytest.fixture
-def url(server_url: str) -> Iterator[str]:
+def url(postgres: Server) -> Iterator[str]:
     name = f"migrate_{uuid.uuid4().hex}"
-    with psycopg.connect(server_url, autocommit=True) as conn:
+    with psycopg.connect(postgres.url, autocommit=True) as conn:
         conn.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-        yield server_url.replace("/countersign?", f"/{name}?")
+        yield make_conninfo(postgres.url, dbname=name)
         conn.execute(sql.SQL("DROP DATABASE {}").format(sql.Identifier(name)))
 
 

@@ -18,7 +18,7 @@ from db.pool import Pool, open_pool, reaching_database
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
-    with tempfile.TemporaryDirectory(prefix="countersign-test-", dir="/tmp") as folder:
+    with tempfile.TemporaryDirectory(prefix="countersign-test-") as folder:
         Path(folder).chmod(0o755)
         server = start(Path(folder))
         yield server

@@ -6,6 +6,7 @@ exactly. Unlike SHAP it favours splits near the root; for a ranking of reasons t
 """
 
 from dataclasses import dataclass
+from functools import cache
 from importlib.resources import files
 from math import exp
 from operator import attrgetter
@@ -81,6 +82,7 @@ def load(text: str) -> FraudModel:
     return FraudModel(document)
 
 
+@cache
 def shipped() -> FraudModel:
     """The model that comes with the program, trained on simulated payments alone."""
     return load(files("tools.rules").joinpath("data/fraud_model.json").read_text(encoding="utf-8"))
