@@ -64,9 +64,9 @@ async def complete(context: Context, state: Mapping[str, Any]) -> dict[str, Any]
     now, today = context.now(), context.now().date() if before is None else date.fromisoformat(before["applied_on"])
     new = new_application(context.thread_id, asked, state["request"])
     number = await lending.store_new_application(context, new)
-    async with context.pool.connection() as conn:
-        policy = await context.shelf.in_force(conn, context.tenant_id, today)
-    if before:
+    if before is None:
+        policy = await context.shelf.in_force(context.pool, context.together, context.tenant_id, today)
+    else:
         policy = await policy_of(context, before)
         await lending.correct_application(context, new)
     case = Case(new.amount_minor, new.currency, now.date())
