@@ -16,7 +16,6 @@ from tools.bank_records import (
     Account,
     Balance,
     BankAnswer,
-    CreditFile,
     Customer,
     LoanAccountRequest,
     LoanPayout,
@@ -36,7 +35,6 @@ _RECORD_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~-]{0,63}")
 _Value = TypeVar("_Value")
 
 _CUSTOMER = TypeAdapter(Customer)
-_CREDIT_FILE = TypeAdapter(CreditFile)
 _ACCOUNT = TypeAdapter(Account)
 _BALANCE = TypeAdapter(Balance)
 _LOAN_PAYOUT = TypeAdapter(LoanPayout)
@@ -65,14 +63,6 @@ class Bank:
         """Raises NotFound."""
         path = f"customers/{named('customer', customer_id)}"
         return await self.record(_CUSTOMER, path, "customer", customer_id)
-
-    async def credit_file(self, customer_id: str) -> CreditFile | None:
-        """None if the bureau knows nothing of the customer. Raises NotFound if the bank does not."""
-        path = f"customers/{named('customer', customer_id)}/credit-file"
-        response = await self.call("GET", path)
-        if response.status_code == 404 and _problem(response)[0] == "no_credit_file":
-            return None
-        return read(_CREDIT_FILE, found(response, "customer", customer_id))
 
     async def account(self, account_id: str) -> Account:
         """Raises NotFound."""

@@ -103,11 +103,6 @@ class DuePage:
 
 
 @dataclass(frozen=True, slots=True)
-class _Loans:
-    loan_accounts: tuple[LoanAccount, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class _Repayments:
     repayments: tuple[Repayment, ...]
 
@@ -155,7 +150,6 @@ class _StandingOrders:
 
 
 _LOAN = TypeAdapter(LoanAccount)
-_LOANS = TypeAdapter(_Loans)
 _STANDING = TypeAdapter(Standing)
 _REPAYMENTS = TypeAdapter(_Repayments)
 _ACTIONS = TypeAdapter(_Actions)
@@ -168,12 +162,6 @@ _ORDERS = TypeAdapter(_StandingOrders)
 async def loan_account(bank: Bank, loan_account_id: str) -> LoanAccount:
     """Raises NotFound."""
     return await bank.record(_LOAN, _path(loan_account_id), "loan_account", loan_account_id)
-
-
-async def loans_of(bank: Bank, customer_id: str) -> tuple[LoanAccount, ...]:
-    """The latest first, 1,000 at most. Raises NotFound."""
-    path = f"customers/{named('customer', customer_id)}/loan-accounts?limit=1000"
-    return (await bank.record(_LOANS, path, "customer", customer_id)).loan_accounts
 
 
 async def standing(bank: Bank, loan_account_id: str, as_of: date) -> Standing:

@@ -119,24 +119,7 @@ async def correct_application(context: Context, new: NewApplication) -> None:
 
 async def standing(context: Context, applicant_id: str, since: datetime) -> Standing:
     """How many other applications this applicant has made to us since then, and whether they withdrew this one."""
-    async with context.pool.connection() as conn, conn.cursor(row_factory=class_row(Standing)) as cur:
-        await cur.execute(
-            """
-            SELECT count(*) AS applications,
-                   EXISTS (SELECT 1 FROM loan_withdrawals w WHERE w.thread_id = %(thread_id)s) AS withdrawn
-            FROM loan_applications
-            WHERE tenant_id = %(tenant_id)s AND applicant_id = %(applicant_id)s AND created_at >= %(since)s
-              AND thread_id <> %(thread_id)s
-            """,
-            {
-                "tenant_id": context.tenant_id,
-                "applicant_id": applicant_id,
-                "since": since,
-                "thread_id": context.thread_id,
-            },
-        )
-        found = await cur.fetchone()
-    assert found is not None
+    found: Standing = await context.together(_standings, (context.tenant_id, context.thread_id, applicant_id, since))
     return found
 
 
@@ -272,6 +255,23 @@ async def _store_applications(pool: Pool, news: Sequence[tuple[str, NewApplicati
         )
         numbers = {row["thread_id"]: int(row["application_id"]) for row in await cur.fetchall()}
     return [numbers[new.thread_id] for _, new in news]
+
+
+async def _standings(pool: Pool, asked: Sequence[tuple[str, UUID, str, datetime]]) -> list[Standing]:
+    async with pool.connection() as conn, conn.cursor(row_factory=class_row(Standing)) as cur:
+        await cur.execute(
+            """
+            SELECT (SELECT count(*) FROM loan_applications l
+                    WHERE l.tenant_id = a.tenant_id AND l.applicant_id = a.applicant_id AND l.created_at >= a.since
+                      AND l.thread_id <> a.thread_id) AS applications,
+                   EXISTS (SELECT 1 FROM loan_withdrawals w WHERE w.thread_id = a.thread_id) AS withdrawn
+            FROM unnest(%b::text[], %b::uuid[], %b::text[], %b::timestamptz[]) WITH ORDINALITY
+                 AS a (tenant_id, thread_id, applicant_id, since, place)
+            ORDER BY place
+            """,
+            columns(asked, ("text", "uuid", "text", "timestamptz")),
+        )
+        return await cur.fetchall()
 
 
 async def _store_assessments(pool: Pool, rows: Sequence[_Assessment]) -> list[None]:

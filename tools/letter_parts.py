@@ -1,7 +1,8 @@
 """What a letter is made of, and how its parts are set as plain text of at most 78 columns."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from textwrap import wrap
 
 COLUMNS = 78
@@ -81,7 +82,7 @@ def plain_text(parts: Iterable[Part]) -> str:
     return text.replace(NO_BREAK, " ") + "\n"
 
 
-def _lines(part: Part) -> list[str]:
+def _lines(part: Part) -> Sequence[str]:
     match part:
         case Letterhead(name, lines):
             return [*_wrapped_each((name, *lines)), "-" * COLUMNS]
@@ -103,7 +104,7 @@ def _lines(part: Part) -> list[str]:
             return []
 
 
-def _row(label: str, value: str) -> list[str]:
+def _row(label: str, value: str) -> Sequence[str]:
     """A label too long for its column pushes the value to the next line."""
     lead = f"{_INDENT}{label}".ljust(_LABEL_COLUMNS)
     if len(lead) > _LABEL_COLUMNS or not lead.endswith(" "):
@@ -111,11 +112,11 @@ def _row(label: str, value: str) -> list[str]:
     return _hanging(lead, value)
 
 
-def _gloss(gloss: str) -> list[str]:
+def _gloss(gloss: str) -> Sequence[str]:
     return _hanging(_INDENT * 2, gloss)
 
 
-def _hanging(lead: str, text: str) -> list[str]:
+def _hanging(lead: str, text: str) -> Sequence[str]:
     return _wrapped(text, first=lead, rest=" " * len(lead))
 
 
@@ -123,5 +124,7 @@ def _wrapped_each(lines: Iterable[str]) -> list[str]:
     return [wrapped for line in lines for wrapped in (_wrapped(line) or [""])]
 
 
-def _wrapped(text: str, first: str = "", rest: str = "") -> list[str]:
-    return wrap(text, COLUMNS, initial_indent=first, subsequent_indent=rest, break_on_hyphens=False)
+@lru_cache(maxsize=512)
+def _wrapped(text: str, first: str = "", rest: str = "") -> tuple[str, ...]:
+    """Kept, because nearly all that a letter says stands in every other of its kind, too."""
+    return tuple(wrap(text, COLUMNS, initial_indent=first, subsequent_indent=rest, break_on_hyphens=False))

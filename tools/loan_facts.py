@@ -1,6 +1,6 @@
 """From a validated request and the bank's records to the facts that the rules of lending judge."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
@@ -60,13 +60,13 @@ async def complete(context: Context, state: Mapping[str, Any]) -> dict[str, Any]
     answers, before = state.get("answers", []), state.get("application")
     asked = loan_completion.completed(state["request"], answers)
     applicants = await loan_intake.known(context.bank, asked)
-    account = await context.bank.account(asked.payout_account or applicants[0].customer.accounts[0])
+    account = await _payout_account(context.bank, applicants, asked)
     now, today = context.now(), context.now().date() if before is None else date.fromisoformat(before["applied_on"])
     new = new_application(context.thread_id, asked, state["request"])
     number = await lending.store_new_application(context, new)
-    async with context.pool.connection() as conn:
-        policy = await context.shelf.in_force(conn, context.tenant_id, today)
-    if before:
+    if before is None:
+        policy = await context.shelf.in_force(context.pool, context.together, context.tenant_id, today)
+    else:
         policy = await policy_of(context, before)
         await lending.correct_application(context, new)
     case = Case(new.amount_minor, new.currency, now.date())
@@ -238,6 +238,13 @@ def _score(application: Mapping[str, Any], whose: Mapping[str, Any], policy: Pol
     """By the card, as the policy reads the application with this file for it."""
     facts = facts_of(_file(whose), _loan_request(application), _means(application), application["purpose"])
     return score_for(policy, card, facts)
+
+
+async def _payout_account(bank: Bank, applicants: Sequence[Applicant], asked: ShortApplication) -> Account:
+    """As named, or the applicant's first. Raises NotFound."""
+    account_id = asked.payout_account or applicants[0].customer.accounts[0]
+    held = {each.account.account_id: each.account for applicant in applicants for each in applicant.seen.accounts}
+    return held.get(account_id) or await bank.account(account_id)
 
 
 def _is_owned(account: Account, applicant: Customer) -> bool:

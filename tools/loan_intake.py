@@ -5,8 +5,10 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Any
 
-from tools import bank_activity, bank_commitments, bank_loans
+from tools import bank_activity, bank_overview
 from tools.bank import Bank
+from tools.bank_loans import LoanAccount
+from tools.bank_overview import Overview
 from tools.bank_records import CreditFile, Customer
 from tools.loan_request import CoApplicant, Employment, Housing, ShortApplication
 from tools.rules import completeness
@@ -27,8 +29,15 @@ class Applicant:
 
     person: Person
     stated: ShortApplication | CoApplicant
-    customer: Customer
-    file: CreditFile | None
+    seen: Overview
+
+    @property
+    def customer(self) -> Customer:
+        return self.seen.customer
+
+    @property
+    def file(self) -> CreditFile | None:
+        return self.seen.credit_file
 
     @property
     def shares_home(self) -> bool:
@@ -57,8 +66,7 @@ async def known(bank: Bank, asked: ShortApplication) -> list[Applicant]:
     if asked.co_applicant is not None:
         people.append(("co_applicant", asked.co_applicant))
     return [
-        Applicant(person, stated, await bank.customer(stated.applicant_id), await bank.credit_file(stated.applicant_id))
-        for person, stated in people
+        Applicant(person, stated, await bank_overview.overview(bank, stated.applicant_id)) for person, stated in people
     ]
 
 
@@ -127,24 +135,22 @@ class _Looked:
 
 
 async def _look(bank: Bank, applicant: Applicant, case: Case) -> _Looked:
-    customer = applicant.customer
-    loans = [loan for loan in await bank_loans.loans_of(bank, customer.customer_id) if loan.currency == case.currency]
-    ours = {*customer.accounts, *(loan.loan_account_id for loan in loans)}
+    seen = applicant.seen
+    loans = [loan for loan in seen.loan_accounts if loan.currency == case.currency]
+    ours = {*seen.customer.accounts, *(loan.loan_account_id for loan in loans)}
     owed = [Obligation("loan", loan.principal_minor, _instalment(loan)) for loan in loans if loan.status != "repaid"]
     first, last = case.on - timedelta(days=INCOME_MONTHS * completeness.WINDOW_DAYS - 1), case.on
     received: list[Credit] = []
     ordered_minor = 0
-    for account_id in customer.accounts:
-        balance = await bank.balance(account_id)
-        if balance.currency != case.currency:
+    for held in seen.accounts:
+        if held.balance.currency != case.currency:
             continue
-        if balance.booked_minor < 0:
-            owed.append(Obligation("overdraft", -balance.booked_minor, 0))
-        received += await bank_activity.money_in(bank, account_id, first, last)
-        orders = await bank_commitments.standing_orders(bank, account_id)
+        if held.balance.booked_minor < 0:
+            owed.append(Obligation("overdraft", -held.balance.booked_minor, 0))
+        received += await bank_activity.money_in(bank, held.account.account_id, first, last)
         ordered_minor += sum(
             order.monthly_minor(case.currency)
-            for order in orders
+            for order in held.standing_orders
             if order.status == "active" and order.destination_account not in ours
         )
     regular = [credit for credit in received if credit.payer not in ours]
@@ -155,7 +161,7 @@ async def _look(bank: Bank, applicant: Applicant, case: Case) -> _Looked:
     )
 
 
-def _instalment(loan: bank_loans.LoanAccount) -> int:
+def _instalment(loan: LoanAccount) -> int:
     return instalment_minor(loan.principal_minor, loan.annual_rate_bps, loan.term_months)
 
 

@@ -25,6 +25,7 @@ from api.sandbox import (
     loan_actions,
     loans,
     misbehaviour,
+    overview,
     pain,
     payees,
     records,
@@ -50,6 +51,7 @@ _log = logging.getLogger(__name__)
 _PACE = Pace()
 _CONTRACT = (
     records.router,
+    overview.router,
     transfers.router,
     holds.router,
     loans.router,

@@ -20,7 +20,7 @@ from api.sandbox.records import customer, fetch_one, one
 from api.sandbox.teller import TellerRoute
 from api.sandbox.transfer_records import Payment
 
-_COLUMNS = """
+COLUMNS = """
     loan_account_id, transfer_id, status, customer_id, disburse_to_account, principal_minor, fee_minor,
     paid_out_minor, currency, annual_rate_bps, term_months, first_due_on, reference, disbursed_at
 """
@@ -62,7 +62,7 @@ async def open_loan_account(order: LoanOrder, keyed: Keyed, request: Request) ->
 
 @router.get("/loan-accounts/{loan_account_id}")
 async def loan_account(loan_account_id: str, request: Request) -> dict[str, Any]:
-    sql = f"SELECT {_COLUMNS} FROM loan_accounts WHERE loan_account_id = %(id)s"
+    sql = f"SELECT {COLUMNS} FROM loan_accounts WHERE loan_account_id = %(id)s"
     row = await one(request.state.pool, sql, loan_account_id)
     if row is None:
         raise unknown("loan_account", loan_account_id)
@@ -78,7 +78,7 @@ async def loan_accounts(
     async with request.state.pool.connection() as conn:
         cur = await conn.execute(
             f"""
-            SELECT {_COLUMNS} FROM loan_accounts WHERE customer_id = %(id)s
+            SELECT {COLUMNS} FROM loan_accounts WHERE customer_id = %(id)s
             ORDER BY disbursed_at DESC LIMIT %(limit)s
             """.encode(),
             {"id": customer_id, "limit": limit},
@@ -139,11 +139,11 @@ async def _open(conn: Connection, order: LoanOrder, loan_account_id: str) -> Non
 async def _record(conn: Connection, order: LoanOrder, loan_account_id: str, transfer_id: str) -> dict[str, Any]:
     cur = await conn.execute(
         f"""
-        INSERT INTO loan_accounts ({_COLUMNS})
+        INSERT INTO loan_accounts ({COLUMNS})
         VALUES (%(loan_account_id)s, %(transfer_id)s, 'disbursed', %(customer_id)s, %(disburse_to_account)s,
                 %(principal_minor)s, %(fee_minor)s, %(paid_out_minor)s, %(currency)s, %(annual_rate_bps)s,
                 %(term_months)s, %(first_due_on)s, %(reference)s, now())
-        RETURNING {_COLUMNS}
+        RETURNING {COLUMNS}
         """.encode(),
         order.model_dump()
         | {

@@ -13,6 +13,27 @@ from api.sandbox.problems import unknown
 from api.sandbox.teller import TellerRoute
 
 MAX_ID = 2**63 - 1
+CUSTOMER = """
+    SELECT customer_id, full_name, date_of_birth, email,
+           json_build_object('street', street, 'city', city, 'postcode', postcode, 'country', country) AS address,
+           customer_since, kyc_status,
+           ARRAY(SELECT account_id FROM accounts
+                 WHERE accounts.customer_id = customers.customer_id AND kind NOT IN ('loan', 'custody')
+                 ORDER BY kind, account_id) AS accounts,
+           currency
+    FROM customers WHERE customer_id = %(id)s
+"""
+CREDIT_FILE = """
+    SELECT customer_id, CURRENT_DATE AS as_of,
+           json_build_object(
+               'status', employment_status,
+               'since', coalesce(employment_since,
+                                 (CURRENT_DATE - make_interval(months => employment_months))::date)) AS employment,
+           json_build_object('status', housing_status, 'monthly_cost_minor', housing_monthly_cost_minor) AS housing,
+           obligations, oldest_account_months, accounts_open, delinquencies_24m, worst_days_past_due_24m,
+           inquiries_6m, utilisation_bps, public_records, collections, bankruptcies, currency
+    FROM credit_files WHERE customer_id = %(id)s
+"""
 
 Limit = Annotated[int, Query(ge=1, le=1000)]
 After = Annotated[int, Query(ge=0, le=MAX_ID)]
@@ -23,20 +44,7 @@ router = APIRouter(route_class=TellerRoute, dependencies=[needs("read")])
 @router.get("/customers/{customer_id}")
 async def customer(customer_id: str, request: Request) -> dict[str, Any]:
     """Loan accounts and cash in custody are not among `accounts`; they have lists of their own."""
-    row = await one(
-        request.state.pool,
-        """
-        SELECT customer_id, full_name, date_of_birth, email,
-               json_build_object('street', street, 'city', city, 'postcode', postcode, 'country', country) AS address,
-               customer_since, kyc_status,
-               ARRAY(SELECT account_id FROM accounts
-                     WHERE accounts.customer_id = customers.customer_id AND kind NOT IN ('loan', 'custody')
-                     ORDER BY kind, account_id) AS accounts,
-               currency
-        FROM customers WHERE customer_id = %(id)s
-        """,
-        customer_id,
-    )
+    row = await one(request.state.pool, CUSTOMER, customer_id)
     if row is None:
         raise unknown("customer", customer_id)
     return row
@@ -45,21 +53,7 @@ async def customer(customer_id: str, request: Request) -> dict[str, Any]:
 @router.get("/customers/{customer_id}/credit-file")
 async def credit_file(customer_id: str, request: Request) -> dict[str, Any]:
     """What the bureau says today. `housing` includes the home loan; it is not among the obligations again."""
-    row = await one(
-        request.state.pool,
-        """
-        SELECT customer_id, CURRENT_DATE AS as_of,
-               json_build_object(
-                   'status', employment_status,
-                   'since', coalesce(employment_since,
-                                     (CURRENT_DATE - make_interval(months => employment_months))::date)) AS employment,
-               json_build_object('status', housing_status, 'monthly_cost_minor', housing_monthly_cost_minor) AS housing,
-               obligations, oldest_account_months, accounts_open, delinquencies_24m, worst_days_past_due_24m,
-               inquiries_6m, utilisation_bps, public_records, collections, bankruptcies, currency
-        FROM credit_files WHERE customer_id = %(id)s
-        """,
-        customer_id,
-    )
+    row = await one(request.state.pool, CREDIT_FILE, customer_id)
     if row is None:
         await customer(customer_id, request)
         raise unknown("credit file of", customer_id, code="no_credit_file")

@@ -24,7 +24,7 @@ from api.sandbox.transfer_records import carry_out
 from api.sandbox.transfers import TransferOrder, examined
 from api.sandbox.webhooks import tell
 
-_COLUMNS = """
+COLUMNS = """
     standing_order_id, status, source_account, transfer_order, interval_unit AS every, first_on, last_on, next_on,
     created_at
 """
@@ -61,7 +61,7 @@ async def create(order: StandingOrder, keyed: Keyed, request: Request) -> Respon
 @router.get("/standing-orders/{standing_order_id}")
 async def standing_order(standing_order_id: str, request: Request) -> dict[str, Any]:
     """With what became of its due days, the latest first."""
-    sql = f"SELECT {_COLUMNS} FROM standing_orders WHERE standing_order_id = %(id)s"
+    sql = f"SELECT {COLUMNS} FROM standing_orders WHERE standing_order_id = %(id)s"
     row = await one(request.state.pool, sql, standing_order_id)
     if row is None:
         raise unknown("standing_order", standing_order_id)
@@ -81,7 +81,7 @@ async def standing_orders(account_id: str, request: Request) -> dict[str, Any]:
     await account(account_id, request)
     async with request.state.pool.connection() as conn:
         cur = await conn.execute(
-            f"SELECT {_COLUMNS} FROM standing_orders WHERE source_account = %(id)s ORDER BY created_at LIMIT 1000",
+            f"SELECT {COLUMNS} FROM standing_orders WHERE source_account = %(id)s ORDER BY created_at LIMIT 1000",
             {"id": account_id},
         )
         return {"standing_orders": [_answer(row) for row in await cur.fetchall()]}
@@ -133,7 +133,7 @@ async def _create(conn: Connection, order: StandingOrder, key: str) -> dict[str,
         INSERT INTO standing_orders (standing_order_id, idempotency_key, source_account, transfer_order, interval_unit,
                                      first_on, last_on, next_on)
         VALUES (%(id)s, %(key)s, %(source_account)s, %(payment)s, %(every)s, %(first_on)s, %(last_on)s, %(first_on)s)
-        RETURNING {_COLUMNS}
+        RETURNING {COLUMNS}
         """.encode(),
         {
             "id": f"sto_{uuid.uuid4().hex}",

@@ -34,8 +34,7 @@ async def statement(
     first_day = first_day or last_day.replace(day=1)
     if not 0 <= (last_day - first_day).days < LONGEST_DAYS:
         raise Refused(422, "invalid_period", f"a statement is of 1 to {LONGEST_DAYS} days, from before to", "from")
-    async with request.state.pool.connection() as conn, conn.transaction():
-        await conn.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+    async with request.state.pool.connection() as conn:
         found = await _statement(conn, account_id, first_day, last_day)
     as_xml = written_as is None and "application/xml" in request.headers.get("accept", "")
     if as_xml or written_as == "camt.053":
@@ -44,16 +43,19 @@ async def statement(
 
 
 async def _statement(conn: Connection, account_id: str, first_day: date, last_day: date) -> dict[str, Any]:
-    asked = {
-        "account_id": account_id.replace("\x00", ""),
-        "since": datetime.combine(first_day, datetime.min.time(), UTC),
-        "until": datetime.combine(last_day, datetime.min.time(), UTC) + timedelta(days=1),
-        "most": MOST_ENTRIES + 1,
-    }
-    account = await _account(conn, asked)
+    cur = await conn.execute(
+        _STATEMENT,
+        {
+            "account_id": account_id.replace("\x00", ""),
+            "since": datetime.combine(first_day, datetime.min.time(), UTC),
+            "until": datetime.combine(last_day, datetime.min.time(), UTC) + timedelta(days=1),
+            "most": MOST_ENTRIES + 1,
+        },
+    )
+    account = await cur.fetchone()
     if account is None:
         raise unknown("account", account_id)
-    rows = await _entries(conn, asked)
+    rows = account.pop("entries")
     if len(rows) > MOST_ENTRIES:
         raise Refused(422, "statement_too_long", f"more than {MOST_ENTRIES} entries; ask for fewer days", "from")
     opening_minor, closing_minor = account.pop("opening_minor"), account.pop("closing_minor")
@@ -69,56 +71,52 @@ async def _statement(conn: Connection, account_id: str, first_day: date, last_da
     }
 
 
-async def _account(conn: Connection, asked: dict[str, Any]) -> dict[str, Any] | None:
-    cur = await conn.execute(
-        """
-        SELECT account_id, iban, full_name AS owner, accounts.currency,
-               coalesce(sum(amount_minor) FILTER (WHERE booked_at < %(since)s), 0)::bigint AS opening_minor,
+# One statement, so that balances and entries are of one moment. The counterparty is the other account of the transfer
+# that an entry belongs to.
+_STATEMENT = """
+    SELECT account_id, iban, full_name AS owner, accounts.currency, opening_minor, closing_minor, entries
+    FROM accounts LEFT JOIN customers USING (customer_id)
+    CROSS JOIN LATERAL (
+        SELECT coalesce(sum(amount_minor) FILTER (WHERE booked_at < %(since)s), 0)::bigint AS opening_minor,
                coalesce(sum(amount_minor) FILTER (WHERE booked_at < %(until)s), 0)::bigint AS closing_minor
-        FROM accounts LEFT JOIN customers USING (customer_id)
-        LEFT JOIN (postings JOIN transactions USING (transaction_id)) USING (account_id)
-        WHERE account_id = %(account_id)s GROUP BY account_id, full_name
-        """,
-        asked,
-    )
-    return await cur.fetchone()
-
-
-async def _entries(conn: Connection, asked: dict[str, Any]) -> list[dict[str, Any]]:
-    """The counterparty is the other account of the transfer that an entry belongs to."""
-    cur = await conn.execute(
-        """
-        SELECT posting_id, postings.amount_minor, postings.currency, (booked_at AT TIME ZONE 'UTC')::date AS booked_on,
-               transactions.reference, transfer.transfer_id, step.status AS transfer_status, step.reason,
-               coalesce(other.account_id, transfer.external_account) AS other_account,
-               coalesce(other.iban, transfer.creditor_iban) AS other_iban,
-               transfer.creditor_routing_number AS other_routing_number,
-               transfer.creditor_account_number AS other_account_number,
-               coalesce(customers.full_name, transfer.creditor_name) AS other_name
-        FROM postings JOIN transactions USING (transaction_id)
-        LEFT JOIN transfer_steps AS step USING (transaction_id)
-        LEFT JOIN transfers AS transfer USING (transfer_id)
-        LEFT JOIN accounts AS other ON other.account_id = CASE
-            WHEN transfer.source_account = postings.account_id THEN transfer.destination_account
-            ELSE transfer.source_account END
-        LEFT JOIN customers ON customers.customer_id = other.customer_id
-        WHERE postings.account_id = %(account_id)s AND booked_at >= %(since)s AND booked_at < %(until)s
-        ORDER BY posting_id LIMIT %(most)s
-        """,
-        asked,
-    )
-    return await cur.fetchall()
+        FROM postings JOIN transactions USING (transaction_id) WHERE postings.account_id = accounts.account_id
+    ) AS booked
+    CROSS JOIN LATERAL (
+        SELECT coalesce(json_agg(entry ORDER BY posting_id), '[]') AS entries
+        FROM (
+            SELECT posting_id, postings.amount_minor, postings.currency,
+                   (booked_at AT TIME ZONE 'UTC')::date AS booked_on,
+                   transactions.reference, transfer.transfer_id, step.status AS transfer_status, step.reason,
+                   coalesce(other.account_id, transfer.external_account) AS other_account,
+                   coalesce(other.iban, transfer.creditor_iban) AS other_iban,
+                   transfer.creditor_routing_number AS other_routing_number,
+                   transfer.creditor_account_number AS other_account_number,
+                   coalesce(payer.full_name, transfer.creditor_name) AS other_name
+            FROM postings JOIN transactions USING (transaction_id)
+            LEFT JOIN transfer_steps AS step USING (transaction_id)
+            LEFT JOIN transfers AS transfer USING (transfer_id)
+            LEFT JOIN accounts AS other ON other.account_id = CASE
+                WHEN transfer.source_account = postings.account_id THEN transfer.destination_account
+                ELSE transfer.source_account END
+            LEFT JOIN customers AS payer ON payer.customer_id = other.customer_id
+            WHERE postings.account_id = accounts.account_id AND booked_at >= %(since)s AND booked_at < %(until)s
+            ORDER BY posting_id LIMIT %(most)s
+        ) AS entry
+    ) AS listed
+    WHERE account_id = %(account_id)s
+"""
 
 
 def _entry(row: dict[str, Any]) -> dict[str, Any]:
     """Value is given on the day of booking."""
+    booked_on = date.fromisoformat(row["booked_on"])
     other = {"account": row["other_account"], "iban": row["other_iban"], "name": row["other_name"]}
     if row["other_routing_number"] is not None:
         other |= {name: row[f"other_{name}"] for name in ("routing_number", "account_number")}
     return {
         "entry_id": row["posting_id"],
-        "booking_date": row["booked_on"],
-        "value_date": row["booked_on"],
+        "booking_date": booked_on,
+        "value_date": booked_on,
         "direction": "credit" if row["amount_minor"] > 0 else "debit",
         "amount_minor": row["amount_minor"],
         "amount": in_major(row["amount_minor"], row["currency"]),

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, date, datetime
+from functools import partial
 
 import pytest
 
@@ -12,6 +13,7 @@ from db.embedded import Server
 from db.errors import BankRefused, BankUnavailable, NeedsReconcile, NotFound
 from tests.served_bank import API_KEY, ServedBank, fresh_database, served_bank
 from tools.bank import Bank
+from tools.bank_overview import overview
 from tools.bank_records import Account, Housing, LoanAccountRequest, Obligation, TransferRequest
 
 LOAN = LoanAccountRequest(
@@ -83,7 +85,7 @@ async def test_a_customer_is_read_with_accounts_and_address(bank: Bank) -> None:
 
 
 async def test_a_credit_file_is_read_whole(bank: Bank) -> None:
-    file = await bank.credit_file("cust_2002")
+    file = (await overview(bank, "cust_2002")).credit_file
 
     assert file is not None
     assert file.as_of == datetime.now(UTC).date()
@@ -98,13 +100,13 @@ async def test_a_credit_file_is_read_whole(bank: Bank) -> None:
 
 async def test_every_seeded_credit_file_keeps_the_contract(bank: Bank) -> None:
     for number in (1001, 2002, 3003, 4004, 1002, 1003, 1004, 1005, 1007, 1008):
-        file = await bank.credit_file(f"cust_{number}")
+        file = (await overview(bank, f"cust_{number}")).credit_file
 
         assert file is not None
 
 
 async def test_a_customer_whom_the_bureau_does_not_know_has_no_credit_file(bank: Bank) -> None:
-    assert await bank.credit_file("cust_1006") is None
+    assert (await overview(bank, "cust_1006")).credit_file is None
 
 
 async def test_accounts_and_balances_are_read(bank: Bank) -> None:
@@ -120,7 +122,7 @@ async def test_accounts_and_balances_are_read(bank: Bank) -> None:
     ["cust_9999", "", ".", "..", "a/b", "cust_1001/credit-file", "a b", "\x00", "é", "x" * 65, "?x=1", "%2e%2e"],
 )
 async def test_whoever_the_bank_does_not_know_is_not_found(bank: Bank, unknown: str) -> None:
-    for ask in (bank.customer, bank.credit_file, bank.account, bank.balance):
+    for ask in (bank.customer, partial(overview, bank), bank.account, bank.balance):
         with pytest.raises(NotFound):
             await ask(unknown)
 

@@ -22,6 +22,7 @@ from db.errors import InvalidInput, NotFound, UnreadableDocument
 from db.journal import Fence
 from db.pool import Pool, open_pool
 from db.threads import NewThread
+from db.together import Together
 from tests.tools.rules.trained_card import mapping_of, trained_document
 from tools import lending, past_decisions, policy_documents
 from tools.bank import Bank
@@ -141,13 +142,12 @@ async def test_a_thousand_decisions_replay_byte_for_byte_across_a_change_of_poli
     new = replace(policy_version("2025-07"), version="own", in_force_from=CHANGE, scorecard=document.version)
     await approve(pool, replace(new, mappings=(mapping_of(document),)))
     await store(pool, "scorecard", to_plain(document), None)
-    shelf, used = PolicyShelf(), set()
+    shelf, used, ask = PolicyShelf(), set(), Together(pool).ask
     in_force: dict[date, Policy] = {}
     for _ in range(1000):
         facts = some_facts(random)
         if facts.on not in in_force:
-            async with pool.connection() as conn:
-                in_force[facts.on] = await shelf.in_force(conn, TENANT, facts.on)
+            in_force[facts.on] = await shelf.in_force(pool, ask, TENANT, facts.on)
         policy = in_force[facts.on]
         card = await shelf.scorecard(pool, TENANT, policy.scorecard)
         used.add((policy.version, card.version))
@@ -243,17 +243,20 @@ async def test_policy_that_is_stored_and_cannot_be_read_stops_the_decision(pool:
     async with pool.connection() as conn:
         await conn.execute("ALTER TABLE policy_documents DISABLE TRIGGER policy_documents_stay")
         await conn.execute("""UPDATE policy_documents SET document = document || '{"currency": "EUR"}'""")
-        with pytest.raises(UnreadableDocument, match="SHA-256"):
-            await PolicyShelf().in_force(conn, TENANT, CHANGE)
-        assert (await PolicyShelf().in_force(conn, TENANT, CHANGE - timedelta(days=1))).version == "2025-07"
+    shelf, ask = PolicyShelf(), Together(pool).ask
+
+    with pytest.raises(UnreadableDocument, match="SHA-256"):
+        await shelf.in_force(pool, ask, TENANT, CHANGE)
+    assert (await shelf.in_force(pool, ask, TENANT, CHANGE - timedelta(days=1))).version == "2025-07"
 
 
 async def test_tenants_policies_are_its_own(pool: Pool) -> None:
     await approve(pool, replace(policy_version("2026-01"), version="mine", in_force_from=CHANGE))
 
+    shelf, ask = PolicyShelf(), Together(pool).ask
+    asked = [shelf.in_force(pool, ask, tenant, CHANGE) for tenant in (TENANT, "other")]
+    mine, theirs = await asyncio.gather(*asked)
     async with pool.connection() as conn:
-        shelf = PolicyShelf()
-        mine, theirs = await shelf.in_force(conn, TENANT, CHANGE), await shelf.in_force(conn, "other", CHANGE)
         assert all(d.proposed_by is None for d in await policy_documents.documents(conn, "other"))
     assert (mine.version, theirs.version) == ("mine", "2026-01")
     with pytest.raises(NotFound):

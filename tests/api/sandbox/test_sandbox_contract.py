@@ -85,6 +85,37 @@ def test_every_customer_but_one_has_a_credit_file(bank: ServedBank) -> None:
     assert missing == {"cust_1006": "no_credit_file"}
 
 
+def test_an_overview_says_what_the_single_reads_say(bank: ServedBank) -> None:
+    order = {"source_account": "ACC001", "destination_account": "ACC002", "amount": "12.30", "every": "week"}
+    for number, first_on in enumerate(("2041-01-01", "2040-01-01")):
+        bank.post("/standing-orders", order | {"first_on": first_on}, key=f"overview-order-{number}").raise_for_status()
+    for number in range(2):
+        bank.post(
+            "/loan-accounts",
+            LOAN | {"customer_id": "cust_1001", "disburse_to_account": "ACC001"},
+            key=f"overview-loan-{number}",
+        ).raise_for_status()
+
+    seen = {customer: _read(bank, f"/customers/{customer}/overview") for customer in ("cust_1001", "cust_1006")}
+
+    for customer, overview in seen.items():
+        path = f"/customers/{customer}"
+        file = bank.http.get(f"{path}/credit-file")
+        assert overview["customer"] == _read(bank, path)
+        assert overview["credit_file"] == (file.json() if file.is_success else None)
+        assert overview["loan_accounts"] == _read(bank, f"{path}/loan-accounts")["loan_accounts"]
+        assert [held["account"]["account_id"] for held in overview["accounts"]] == overview["customer"]["accounts"]
+        for held in overview["accounts"]:
+            of_account = f"/accounts/{held['account']['account_id']}"
+            balance = _read(bank, f"{of_account}/balance") | {"as_of": held["balance"]["as_of"]}
+            assert held["account"] == _read(bank, of_account)
+            assert held["balance"].items() <= balance.items()
+            assert held["standing_orders"] == _read(bank, f"{of_account}/standing-orders")["standing_orders"]
+    first = seen["cust_1001"]
+    assert len(first["loan_accounts"]) >= 2 and len(first["accounts"][0]["standing_orders"]) >= 2
+    assert seen["cust_1006"]["credit_file"] is None
+
+
 def test_an_account_tells_its_state_and_limit(bank: ServedBank) -> None:
     assert bank.http.get("/accounts/ACC006").json() == {
         "account_id": "ACC006",
@@ -185,6 +216,7 @@ def test_a_loan_without_a_fee_is_paid_out_whole(bank: ServedBank) -> None:
         ("/customers/cust_9999", "unknown_customer"),
         ("/customers/cust_9999/credit-file", "unknown_customer"),
         ("/customers/cust_9999/loan-accounts", "unknown_customer"),
+        ("/customers/cust_9999/overview", "unknown_customer"),
         ("/customers/%00", "unknown_customer"),
         ("/accounts/ACC999", "unknown_account"),
         ("/accounts/ACC999/balance", "unknown_account"),
@@ -394,3 +426,12 @@ def test_the_log_has_every_post_also_the_refused_ones(bank: ServedBank) -> None:
         ("/loan-accounts", "empty", 422, False),
         ("/transfers", None, 400, False),
     ]
+
+
+def _read(bank: ServedBank, path: str) -> dict[str, Any]:
+    """With times as values: each is written in one of the ways that ISO 8601 has."""
+    return dict(json.loads(bank.http.get(path).raise_for_status().text, object_hook=_with_times))
+
+
+def _with_times(found: dict[str, Any]) -> dict[str, Any]:
+    return {name: datetime.fromisoformat(v) if name.endswith("_at") and v else v for name, v in found.items()}
