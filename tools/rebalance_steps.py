@@ -13,6 +13,7 @@ from tools.bank_custody import read_holdings as read_account
 from tools.context import Context
 from tools.holdings import HoldingsUnusable, Plain
 from tools.optimiser.problem import Conflict, Relaxation
+from tools.rebalance_changes import changes_of
 from tools.rebalance_optimiser import NoHistory
 from tools.rebalance_problem import LOOSENABLE, Wanted, instruments_of, minor_of, relaxed, set_up
 from tools.rebalance_request import custody_of
@@ -59,6 +60,8 @@ async def read_holdings(context: Context, state: State, round_: int) -> dict[str
         "currency": found["currency"],
         "worth_minor": int(holdings.total_minor(found)),
         "accounts": [account["custody_account_id"] for account in found["accounts"]],
+        "held": sorted(_held_names(held)),
+        "priced": sorted(prices),
         "drift": rows,
         "reasons": rebalance_proposal.reasons_to_trade(found, wanted, rows),
         "substituted": to_plain(targets.substituted),
@@ -89,6 +92,7 @@ async def propose(context: Context, state: State) -> dict[str, Any]:
     kept |= {
         "covariance": [[f"{each:.12g}" for each in row] for row in covariance],
         "relaxed": state.get("relaxed", []),
+        "changes": state.get("changes"),
     }
     await rebalance_records.store_proposal(context, state["round"], wanted.document.version, kept)
     told = [one for one in findings if one["verdict"] != "pass"]
@@ -126,9 +130,12 @@ def wanted_of(state: State, found: Plain) -> Wanted:
         limits=limits_in_force(datetime.fromisoformat(found["as_of"]).date()),
         profile=profile,
         targets=from_plain(model_portfolios.Targets, found["targets"]),
+        changes=changes_of(state),
     )
     if request["cash_to_raise"] is not None:
         wanted = replace(wanted, raised_minor=minor_of(request["cash_to_raise"]))
+    if wanted.changes.cash_to_raise_minor is not None:
+        wanted = replace(wanted, raised_minor=wanted.changes.cash_to_raise_minor)
     if request["cash_to_invest"] is not None:
         wanted = replace(wanted, invested_minor=minor_of(request["cash_to_invest"]))
     return wanted
