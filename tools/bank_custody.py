@@ -271,10 +271,10 @@ async def find_order(bank: Bank, order_id: str) -> PlacedOrder:
     return await bank.record(_ORDER, f"custody-orders/{named('order', order_id)}", "order", order_id)
 
 
-async def read_trades(bank: Bank, account_id: str, since: datetime) -> tuple[Trade, ...]:
-    """Oldest first. Raises NotFound."""
+async def read_trades(bank: Bank, account_id: str, since: datetime, after: int = 0) -> tuple[Trade, ...]:
+    """Oldest first, `after` a cursor of the bank's. Raises NotFound."""
     trades: list[Trade] = []
-    cursor: int | None = 0
+    cursor: int | None = after
     while cursor is not None:
         asked = urlencode({"since": since.isoformat(), "cursor": cursor, "limit": PAGE})
         path = f"{account_path(account_id)}/trades?{asked}"

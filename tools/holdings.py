@@ -7,20 +7,9 @@ from typing import Any
 
 from db.errors import CountersignError
 from tools.bank import Bank
-from tools.bank_custody import (
-    CustodyAccount,
-    FxRate,
-    Holdings,
-    Instrument,
-    Price,
-    Trade,
-    read_fx,
-    read_holdings,
-    read_prices,
-    read_trades,
-)
+from tools.bank_custody import FxRate, Holdings, Instrument, Price, Trade, read_fx, read_prices
+from tools.bank_custody_overview import InCustody
 from tools.rules.model_portfolios import Offered
-from tools.rules.wash_sale import WINDOW
 
 Plain = dict[str, Any]
 CENTS = 100
@@ -35,22 +24,20 @@ class HoldingsUnusable(CountersignError):
         self.code = code
 
 
-async def held(bank: Bank, accounts: Sequence[CustodyAccount]) -> tuple[Holdings, ...]:
+def refuse_untradable(held: Sequence[Holdings]) -> None:
     """Raises HoldingsUnusable for accounts that do not trade, or where orders are open: what these will make of the
     holdings nobody knows yet, so they are to be filled or cancelled first."""
-    for account in accounts:
+    for each in held:
+        account = each.account
         if account.state != "open":
             raise HoldingsUnusable("account_not_open", f"{account.custody_account_id} is {account.state}")
-    found = [await read_holdings(bank, account.custody_account_id) for account in accounts]
-    for each in found:
         if each.pending_orders:
             order = each.pending_orders[0]
             raise HoldingsUnusable(
                 "pending_orders",
                 f"order {order.order_id} ({order.side} {order.quantity} {order.instrument_id}) is open in"
-                f" {each.account.custody_account_id}: wait until it is filled, or cancel it, and start again",
+                f" {account.custody_account_id}: wait until it is filled, or cancel it, and start again",
             )
-    return tuple(found)
 
 
 def as_offered(instruments: Mapping[str, Instrument]) -> dict[str, Offered]:
@@ -116,13 +103,12 @@ async def snapshot(
     }
 
 
-async def trades_that_wash(bank: Bank, household: Iterable[CustodyAccount], now: datetime) -> list[Plain]:
-    """Losses taken and purchases made within the window, in any account of the household."""
+def trades_that_wash(household: Iterable[InCustody]) -> list[Plain]:
+    """Losses taken and purchases made, in any account of the household."""
     found: list[Plain] = []
-    for account in household:
-        taxable = account.tax_status == "taxable"
-        trades = await read_trades(bank, account.custody_account_id, now - WINDOW - timedelta(days=1))
-        washing = [trade for trade in trades if trade.side == "buy" or (taxable and trade.gain_minor < 0)]
+    for one in household:
+        taxable = one.account.tax_status == "taxable"
+        washing = [trade for trade in one.trades if trade.side == "buy" or (taxable and trade.gain_minor < 0)]
         found += [_trade(trade, taxable=taxable) for trade in washing]
     return found
 

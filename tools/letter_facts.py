@@ -18,7 +18,7 @@ from tools.contract_letter_facts import (
 from tools.intake_letter_facts import INTAKE_FACTS, IntakeLetterFacts, IntakeLetterKind
 from tools.portfolio_letter_facts import PortfolioReviewFacts
 from tools.profile_letter_facts import ProfileExpiryFacts, ProfileLetterFacts, ProfileSummaryFacts
-from tools.rebalance_letter_facts import RebalanceFacts
+from tools.rebalance_letter_facts import NotRebalancedFacts, RebalanceFacts, RebalanceLetterFacts
 from tools.rules.amortisation import MAX_TERM_MONTHS, Instalment
 from tools.rules.jurisdictions import Jurisdiction
 from tools.rules.plain import from_plain
@@ -43,6 +43,7 @@ LetterKind = (
         "transfer_return",
         "profile_summary",
         "rebalance_confirmation",
+        "rebalance_not_made",
         "profile_expiry",
         "portfolio_review",
     ]
@@ -178,7 +179,7 @@ class DisbursementFacts:
 
 
 LoanLetterFacts = OfferFacts | CounterOfferFacts | AdverseActionFacts | DisbursementFacts | ContractLetterFacts
-WealthLetterFacts = ProfileLetterFacts | RebalanceFacts | PortfolioReviewFacts
+WealthLetterFacts = ProfileLetterFacts | RebalanceLetterFacts | PortfolioReviewFacts
 LetterFacts = LoanLetterFacts | IntakeLetterFacts | ServicingLetterFacts | TransferLetterFacts | WealthLetterFacts
 
 _FACTS: tuple[type[LetterFacts], ...] = (
@@ -187,7 +188,7 @@ _FACTS: tuple[type[LetterFacts], ...] = (
     *INTAKE_FACTS,
     *(TransferReceiptFacts, TransferRefusalFacts, TransferReturnFacts),
     *SERVICING_FACTS,
-    *(ProfileSummaryFacts, ProfileExpiryFacts, RebalanceFacts, PortfolioReviewFacts),
+    *(ProfileSummaryFacts, ProfileExpiryFacts, RebalanceFacts, NotRebalancedFacts, PortfolioReviewFacts),
 )
 
 # Seen as nothing though neither control nor format characters: fillers, joiners, variation selectors, tags.

@@ -47,7 +47,7 @@ from tools.letter_terms import schedule_table, spell_payments, write_terms
 from tools.letter_words import pluralise, spell_amount, spell_day, spell_loan, spell_rate
 from tools.portfolio_letter_facts import PortfolioReviewFacts
 from tools.profile_letter_facts import ProfileExpiryFacts, ProfileSummaryFacts
-from tools.rebalance_letter_facts import RebalanceFacts
+from tools.rebalance_letter_facts import NotRebalancedFacts, RebalanceFacts
 from tools.servicing_letter_facts import ServicingLetterFacts
 from tools.servicing_letters import composed as composed_for_borrower
 from tools.transfer_letter_facts import (
@@ -118,7 +118,7 @@ def _composed_by_family(
             return transfer_letters.compose(facts)
         case ProfileSummaryFacts() | ProfileExpiryFacts():
             return profile_letters.compose(facts)
-        case RebalanceFacts():
+        case RebalanceFacts() | NotRebalancedFacts():
             return rebalance_letters.compose(facts)
         case PortfolioReviewFacts():
             return portfolio_letters.compose(facts)

@@ -7,7 +7,6 @@ from typing import Any
 from tools import holding_snapshots, holdings, rebalance_proposal
 from tools.bank_custody import read_holdings
 from tools.context import Context
-from tools.rebalance_request import accounts_of
 from tools.rules.model_portfolios import Targets
 from tools.rules.plain import from_plain
 
@@ -17,8 +16,7 @@ State = Mapping[str, Any]
 async def confirm(context: Context, state: State) -> dict[str, Any]:
     """`differences`: orders that were not filled as proposed, and holdings that our fills do not explain."""
     was = await holding_snapshots.stored(context, state["round"])
-    accounts = await accounts_of(context.bank, state["request"]["client_id"], state["holdings"]["accounts"])
-    found = [await read_holdings(context.bank, account.custody_account_id) for account in accounts.chosen]
+    found = [await read_holdings(context.bank, account_id) for account_id in state["holdings"]["accounts"]]
     now = was | {"accounts": holdings.account_rows(found)}
     held = rebalance_proposal.held_in(now)
     differences = [*_unfilled(state), *_unexplained(state, rebalance_proposal.held_in(was), held)]

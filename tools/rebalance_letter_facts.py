@@ -50,3 +50,17 @@ class RebalanceFacts:
     shares: tuple[ClassShare, ...]
     tax_minor: int
     tax_currency: str
+
+
+@dataclass(frozen=True, slots=True)
+class NotRebalancedFacts:
+    """A case that ended without an order. `because` is a code that rebalance_letters has words for."""
+
+    kind: ClassVar[Literal["rebalance_not_made"]] = "rebalance_not_made"
+
+    dated: str
+    application: RebalancedClient
+    because: str
+
+
+RebalanceLetterFacts = RebalanceFacts | NotRebalancedFacts

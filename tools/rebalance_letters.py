@@ -1,4 +1,4 @@
-"""The letter that confirms a rebalance: what was sold and bought, for how much, and what the portfolio is now."""
+"""Letters about a rebalance: what was sold and bought, and what the portfolio is now; or why nothing was done."""
 
 from collections.abc import Iterator, Mapping
 from datetime import date
@@ -6,7 +6,14 @@ from typing import Any
 
 from tools.letter_parts import Figures, Heading, Paragraph, Part, Points
 from tools.letter_words import spell_amount
-from tools.rebalance_letter_facts import ClassShare, FilledOrder, RebalancedClient, RebalanceFacts
+from tools.rebalance_letter_facts import (
+    ClassShare,
+    FilledOrder,
+    NotRebalancedFacts,
+    RebalancedClient,
+    RebalanceFacts,
+    RebalanceLetterFacts,
+)
 
 State = Mapping[str, Any]
 
@@ -27,8 +34,15 @@ def confirmation(state: State, reference: str, today: date) -> RebalanceFacts:
     )
 
 
-def compose(facts: RebalanceFacts) -> tuple[str, tuple[Part, ...]]:
+def not_made(state: State, reference: str, today: date) -> NotRebalancedFacts:
+    client = RebalancedClient(reference, state["client"]["full_name"], state["client"]["client_id"])
+    return NotRebalancedFacts(today.isoformat(), client, state["because"])
+
+
+def compose(facts: RebalanceLetterFacts) -> tuple[str, tuple[Part, ...]]:
     """Subject and body."""
+    if isinstance(facts, NotRebalancedFacts):
+        return "Your portfolio has not been rebalanced", tuple(_why_not(facts))
     return "Your portfolio has been rebalanced", tuple(_body(facts))
 
 
@@ -48,6 +62,36 @@ def _body(facts: RebalanceFacts) -> Iterator[Part]:
             " Your tax adviser can tell you what you owe."
         )
     yield Paragraph("If anything above is not as you agreed with us, tell us at once.")
+
+
+def _why_not(facts: NotRebalancedFacts) -> Iterator[Part]:
+    yield Paragraph(
+        "We looked at whether your portfolio should be brought closer to what suits your investor profile. Nothing was"
+        " sold and nothing was bought, for this reason:"
+    )
+    yield Paragraph(REASONS.get(facts.because, REASONS[""]))
+    yield Paragraph("If you would like to talk about it, or to have it looked at again, tell us.")
+
+
+REASONS = {
+    "": "What we would have needed in order to do so could not be had at the time.",
+    "declined": "Your adviser looked at the trades that were proposed, and decided not to make them.",
+    "stopped": "No trades keep to everything that your profile and our limits ask for, and your adviser loosened none.",
+    "not_answered": "It was not approved in time, and without an approval we trade nothing.",
+    "approval_void": "Prices or holdings changed each time before the trades that were approved could be made.",
+    "account_not_open": "An account is not open for trading.",
+    "account_of_another": "An account is somebody else's, and they have to agree through an adviser.",
+    "pending_orders": "Other orders are still open. Once they are carried out or cancelled, it can be looked at again.",
+    "stale_price": "An up-to-date price was missing for something that you hold or would have bought.",
+    "no_fx_rate": "An exchange rate was missing for something that you hold.",
+    "no_price_history": "Too little is known of how the price of something that you hold moves.",
+    "unknown_instrument": "You hold something that we cannot judge.",
+    "nothing_suits": "Among what we offer nothing suits what you asked us to observe.",
+    "nothing_held": "The accounts hold nothing.",
+    "not_enough_held": "The cash that was to be raised is more than everything that the accounts hold.",
+    "not_enough_cash": "The cash that was to be invested is more than the cash that is there.",
+}
+"""What a client may be told, by code: nothing of others' accounts or orders, nor what advisers say among themselves."""
 
 
 def _told(order: FilledOrder) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 
 from tools.holdings import CENTS, Plain, cash_by_currency, worth_minor
 from tools.optimiser.problem import Account, Band, Lots, RebalanceProblem, Relaxation
+from tools.rebalance_changes import NOTHING, Changes
 from tools.rules.investor import InvestorProfile
 from tools.rules.model_portfolios import CASH, WHOLE, ModelPortfolios, Offered, Targets, excluded_by
 from tools.rules.suitability_limits import SuitabilityLimits
@@ -47,6 +48,7 @@ class Wanted:
     targets: Targets
     raised_minor: int = 0
     invested_minor: int | None = None
+    changes: Changes = NOTHING
 
 
 def instruments_of(found: Plain) -> tuple[str, ...]:
@@ -192,9 +194,17 @@ def _lots(book: _Book, wanted: Wanted) -> Lots:
         value=[float(lot_worth) / worth for lot_worth in book.worths],
         gain=gains,
         tax_rate=rates,
-        blocked=[wanted.invested_minor is not None or not book.accounts[at][2] for at, _ in book.lots],
+        blocked=[_is_kept(book, wanted, at, lot, gain) for (at, lot), gain in zip(book.lots, gains, strict=True)],
         loss_credit=credit_parts,
     )
+
+
+def _is_kept(book: _Book, wanted: Wanted, at: int, lot: Plain, gain: float) -> bool:
+    account, _, has_cash = book.accounts[at]
+    is_taxed = gain > 0 and account["tax_status"] == "taxable"
+    if wanted.invested_minor is not None or not has_cash:
+        return True
+    return lot["instrument_id"] in wanted.changes.keep or (wanted.changes.no_gains and is_taxed)
 
 
 def _credit(book: _Book, lot: Plain) -> float:
@@ -238,7 +248,9 @@ def _turnover_cap(book: _Book, wanted: Wanted, raised: float) -> float:
     """Cash that is too much, or is to be raised, is no turnover."""
     cash_weight = next((each.weight_bps for each in wanted.targets.classes if each.asset_class == CASH), 0)
     spare = max(sum(book.cash) / float(book.worth) - cash_weight / WHOLE - raised, 0.0)
-    return wanted.document.turnover_cap_bps / WHOLE + spare + raised
+    asked = wanted.changes.turnover_bps
+    cap_bps = wanted.document.turnover_cap_bps if asked is None else min(asked, wanted.document.turnover_cap_bps)
+    return cap_bps / WHOLE + spare + raised
 
 
 def _no_buy(book: _Book, wanted: Wanted, weights: Sequence[float]) -> list[list[bool]]:
@@ -248,7 +260,10 @@ def _no_buy(book: _Book, wanted: Wanted, weights: Sequence[float]) -> list[list[
     for trade in found["trades"]:
         if trade["side"] == "sell":
             lately.setdefault(trade["instrument_id"], []).append(date.fromisoformat(trade["on"]))
-    forbidden = [weights[at] == 0 or not may_buy(book.on, lately.get(name, ())) for at, name in enumerate(book.names)]
+    forbidden = [
+        weights[at] == 0 or name in wanted.changes.exclude or not may_buy(book.on, lately.get(name, ()))
+        for at, name in enumerate(book.names)
+    ]
     return [
         [
             not has_cash or forbidden[at] or found["instruments"][name]["currency"] != currency

@@ -73,7 +73,7 @@ async def with_owners(context: Context, request: Mapping[str, Any], profile: dic
     Raises HoldingsUnusable for an owner whom the requester does not act for, ProfileNotInForce.
     """
     accounts = await accounts_of(context.bank, request["client_id"], request["custody_accounts"])
-    for account in accounts.chosen:
+    for account in accounts:
         if account.customer_id == request["client_id"]:
             continue
         owner = await client_of(context, account.customer_id)

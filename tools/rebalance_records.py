@@ -6,11 +6,13 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+import orjson
 from psycopg import AsyncConnection
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
-from db import audit
+from db.actor import SYSTEM
+from db.canonical import sha256_hex
 from db.pool import transaction
 from tools.context import Context
 
@@ -25,25 +27,31 @@ class Approval:
 
 
 async def store_proposal(context: Context, round_: int, version: str, proposal: Mapping[str, Any]) -> None:
-    """Once a round, with its audit row."""
-    async with transaction(context.pool) as conn:
-        cur = await conn.execute(
+    """Once a round, with its audit row, which has the hash of what is kept: the row cannot be changed."""
+    record = {"round": round_, "models_version": version, "proposal_sha256": sha256_hex(proposal)}
+    record |= {"orders": proposal["orders"], "snapshot_sha256": proposal["snapshot_sha256"]}
+    async with context.pool.connection() as conn:
+        await conn.execute(
             """
-            INSERT INTO rebalance_proposals (tenant_id, thread_id, round, models_version, proposal)
-            VALUES (%(tenant_id)s, %(thread_id)s, %(round)s, %(version)s, %(proposal)s)
-            ON CONFLICT (thread_id, round) DO NOTHING
+            WITH kept AS (
+                INSERT INTO rebalance_proposals (tenant_id, thread_id, round, models_version, proposal)
+                VALUES (%(tenant_id)s, %(thread_id)s, %(round)s, %(version)s, %(proposal)s)
+                ON CONFLICT (thread_id, round) DO NOTHING RETURNING round
+            )
+            INSERT INTO audit (tenant_id, person, action, thread_id, run_id, record)
+            SELECT %(tenant_id)s, %(person)s, 'rebalance.proposed', %(thread_id)s, %(run_id)s, %(record)s FROM kept
             """,
             {
                 "tenant_id": context.tenant_id,
                 "thread_id": context.thread_id,
+                "run_id": context.fence.run_id,
+                "person": SYSTEM,
                 "round": round_,
                 "version": version,
-                "proposal": Jsonb(proposal),
+                "proposal": Jsonb(proposal, dumps=orjson.dumps),
+                "record": Jsonb(record, dumps=orjson.dumps),
             },
         )
-        if cur.rowcount:
-            record = {"round": round_, "models_version": version, "proposal": proposal}
-            await audit.record(conn, context.deed("rebalance.proposed", record))
 
 
 async def approvals(context: Context) -> list[Approval]:

@@ -1,14 +1,17 @@
 """What whoever wants a rebalance sends, as it is validated at the edge, and whether the bank's records allow it."""
 
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from db.errors import BankUnavailable, InvalidInput, NotFound
 from tools.bank import Bank
-from tools.bank_custody import CustodyAccount, read_custody_accounts, read_household
+from tools.bank_custody import CustodyAccount, Holdings, read_custody_accounts, read_household
+from tools.bank_custody_overview import InCustody, read_custody
 from tools.letter_facts import hidden_in
 from tools.loan_request import Amount, RecordId
 
@@ -58,11 +61,12 @@ class RebalanceRequest(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
-class Accounts:
-    """Those to be rebalanced, and all of the household: what is traded in one bears on losses in the others."""
+class Custody:
+    """What is held in the accounts to be rebalanced, and all accounts of the household with their trades: what is
+    traded in one bears on losses in the others."""
 
-    chosen: tuple[CustodyAccount, ...]
-    household: tuple[CustodyAccount, ...]
+    held: tuple[Holdings, ...]
+    household: tuple[InCustody, ...]
 
 
 async def rebalance_is_possible(request: RebalanceRequest, bank: Bank) -> None:
@@ -74,7 +78,7 @@ async def rebalance_is_possible(request: RebalanceRequest, bank: Bank) -> None:
         await accounts_of(bank, request.client_id, request.custody_accounts)
 
 
-async def accounts_of(bank: Bank, client_id: str, wanted: list[str]) -> Accounts:
+async def accounts_of(bank: Bank, client_id: str, wanted: list[str]) -> tuple[CustodyAccount, ...]:
     """Those wanted, in that order, or all of the client's that are not closed. Raises InvalidInput by field."""
     try:
         own = await read_custody_accounts(bank, client_id)
@@ -83,10 +87,24 @@ async def accounts_of(bank: Bank, client_id: str, wanted: list[str]) -> Accounts
     known = {account.custody_account_id: account for account in own}
     for household_id in sorted({one.household_id for one in own if one.household_id}):
         known |= {one.custody_account_id: one for one in await read_household(bank, household_id)}
+    return chosen_of(client_id, known, wanted)
+
+
+async def custody_of(bank: Bank, client_id: str, wanted: list[str], since: datetime) -> Custody:
+    """What `accounts_of` gives, with what is in them and was traded since then. Raises InvalidInput."""
+    found = await read_custody(bank, client_id, wanted, since)
+    chosen = chosen_of(client_id, {one.account.custody_account_id: one.account for one in found}, wanted)
+    held = {one.account.custody_account_id: one.holdings for one in found if one.holdings}
+    return Custody(tuple(held[one.custody_account_id] for one in chosen), found)
+
+
+def chosen_of(client_id: str, known: Mapping[str, CustodyAccount], wanted: list[str]) -> tuple[CustodyAccount, ...]:
+    """Those wanted of the client's and their households' accounts. Raises InvalidInput by field."""
     for at, account_id in enumerate(wanted):
         if account_id not in known:
             raise InvalidInput(f"custody_accounts[{at}]", f"{account_id} is no account of {client_id} or the household")
-    chosen = tuple(known[account_id] for account_id in wanted) or tuple(one for one in own if one.state != "closed")
+    own = (one for one in known.values() if one.customer_id == client_id and one.state != "closed")
+    chosen = tuple(known[account_id] for account_id in wanted) or tuple(own)
     if not chosen:
         raise InvalidInput("client_id", f"{client_id} has no custody account")
-    return Accounts(chosen, tuple(known.values()))
+    return chosen

@@ -1,6 +1,6 @@
 """What a rebalance asks of advisers and of the bank: the questions, and the forms of their answers."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Literal
@@ -26,7 +26,8 @@ class _Answer(BaseModel):
 
 
 class ApprovalAnswer(_Answer):
-    """Of exactly the orders shown. `revise`: a new proposal at the prices of then; it takes another adviser."""
+    """Of exactly the orders shown. `revise`: a new proposal at the prices of then, with the changes that are asked for
+    (see rebalance_changes.form); it takes another adviser."""
 
     verdict: Literal["approve", "revise", "decline"]
 
@@ -75,14 +76,16 @@ class ExceptionsAnswer(_Answer):
 FORMS = {"pass": ApprovalAnswer, "warn": WarnedAnswer, "block": BlockedAnswer}
 
 
-def payload(state: State) -> dict[str, Any]:
-    """Exactly what is approved. The snapshot's hash makes it of these prices and holdings."""
+def payload(state: State, orders: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Exactly what is approved. The snapshot's hash makes it of these prices and holdings; `changes` is what an adviser
+    asked for, and who."""
     return {
         "client_id": state["client"]["client_id"],
         "round": state["round"],
         "snapshot_sha256": state["holdings"]["snapshot_sha256"],
-        "orders": state["proposal"]["orders"],
-        "in_words": [in_words(order) for order in state["proposal"]["orders"]],
+        "changes": state.get("changes"),
+        "orders": orders,
+        "in_words": [in_words(order) for order in orders],
     }
 
 
@@ -117,7 +120,7 @@ def review(state: State, now: datetime) -> Question:
             "prices_as_of": state["holdings"]["as_of"],
             "voided": state.get("voided"),
         },
-        payload=payload(state),
+        payload=state["payload"],
         due_at=now + timedelta(days=REVIEW_DAYS),
         on_due={"answer": {"verdict": "decline", "note": "Nobody answered in time."}},
         other_than=tuple(state.get("revised_by", ())),
@@ -142,7 +145,12 @@ def conflict(state: State, now: datetime) -> Question:
         kind="rebalance_conflict",
         role=Role.ADVISER,
         question="No trades satisfy all limits. Loosen these, for this case alone, or stop?",
-        facts={"client": state["client"], "drift": state["holdings"]["drift"], "conflict": found["constraints"]},
+        facts={
+            "client": state["client"],
+            "drift": state["holdings"]["drift"],
+            "conflict": found["constraints"],
+            "changes": state.get("changes"),
+        },
         payload={"client_id": state["client"]["client_id"], "round": state["round"], "relaxation": found["relaxation"]},
         due_at=now + timedelta(days=REVIEW_DAYS),
         on_due={"answer": {"verdict": "stop", "note": "Nobody answered in time."}},

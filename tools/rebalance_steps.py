@@ -9,17 +9,20 @@ from typing import Any
 from db.canonical import sha256_hex
 from tools import holding_snapshots, holdings, rebalance_proposal, rebalance_records
 from tools.bank_custody import Holdings
+from tools.bank_custody import read_holdings as read_account
 from tools.context import Context
 from tools.holdings import HoldingsUnusable, Plain
 from tools.optimiser.problem import Conflict, Relaxation
+from tools.rebalance_changes import changes_of
 from tools.rebalance_optimiser import NoHistory
 from tools.rebalance_problem import LOOSENABLE, Wanted, instruments_of, minor_of, relaxed, set_up
-from tools.rebalance_request import accounts_of
+from tools.rebalance_request import custody_of
 from tools.rules import model_portfolios
 from tools.rules.investor import InvestorProfile
 from tools.rules.model_portfolios import NothingSuits
 from tools.rules.plain import from_plain, to_plain
 from tools.rules.suitability_limits import limits_in_force
+from tools.rules.wash_sale import WINDOW
 
 State = Mapping[str, Any]
 MOST_ROUNDS = 3
@@ -29,9 +32,12 @@ async def read_holdings(context: Context, state: State, round_: int) -> dict[str
     """The snapshot, kept, and what it says: drift, and the grounds for a rebalance. Raises HoldingsUnusable."""
     request, bank = state["request"], context.bank
     document = model_portfolios.shipped()
-    accounts = await accounts_of(bank, request["client_id"], request["custody_accounts"])
-    held = await holdings.held(bank, accounts.chosen)
     now, age = context.now(), timedelta(minutes=document.price_age_minutes)
+    custody = await custody_of(
+        bank, request["client_id"], request["custody_accounts"], now - WINDOW - timedelta(days=1)
+    )
+    held = custody.held
+    holdings.refuse_untradable(held)
     instruments = await context.optimiser.instruments(bank, now.date(), _held_names(held))
     profile = from_plain(InvestorProfile, state["profile"]["investor"])
     currencies = {currency for each in held for currency in each.cash}
@@ -42,7 +48,7 @@ async def read_holdings(context: Context, state: State, round_: int) -> dict[str
     named = {part.instrument_id for each in targets.classes for part in each.instruments}
     prices = await holdings.fresh_prices(bank, named | _held_names(held), now, age)
     found = await holdings.snapshot(bank, held, instruments, prices, now)
-    found["trades"] = await holdings.trades_that_wash(bank, accounts.household, now)
+    found["trades"] = holdings.trades_that_wash(custody.household)
     found["targets"] = to_plain(targets)
     wanted = wanted_of(state, found)
     _refuse_worthless(found, wanted)
@@ -54,6 +60,8 @@ async def read_holdings(context: Context, state: State, round_: int) -> dict[str
         "currency": found["currency"],
         "worth_minor": int(holdings.total_minor(found)),
         "accounts": [account["custody_account_id"] for account in found["accounts"]],
+        "held": sorted(_held_names(held)),
+        "priced": sorted(prices),
         "drift": rows,
         "reasons": rebalance_proposal.reasons_to_trade(found, wanted, rows),
         "substituted": to_plain(targets.substituted),
@@ -84,6 +92,7 @@ async def propose(context: Context, state: State) -> dict[str, Any]:
     kept |= {
         "covariance": [[f"{each:.12g}" for each in row] for row in covariance],
         "relaxed": state.get("relaxed", []),
+        "changes": state.get("changes"),
     }
     await rebalance_records.store_proposal(context, state["round"], wanted.document.version, kept)
     told = [one for one in findings if one["verdict"] != "pass"]
@@ -99,9 +108,9 @@ async def voided_by(context: Context, state: State) -> str | None:
     if not await rebalance_records.take_accounts(context, state["holdings"]["accounts"]):
         return "another rebalance is trading in one of the accounts"
     was = await holding_snapshots.stored(context, state["round"])
-    accounts = await accounts_of(bank, state["request"]["client_id"], state["holdings"]["accounts"])
-    now_held = holdings.account_rows(await holdings.held(bank, accounts.chosen))
-    if sha256_hex(now_held) != sha256_hex(was["accounts"]):
+    held = [await read_account(bank, account_id) for account_id in state["holdings"]["accounts"]]
+    holdings.refuse_untradable(held)
+    if sha256_hex(holdings.account_rows(held)) != sha256_hex(was["accounts"]):
         return "what is held has changed since the proposal"
     traded = {order["instrument_id"] for order in state["payload"]["orders"]}
     age = timedelta(minutes=document.price_age_minutes)
@@ -121,9 +130,12 @@ def wanted_of(state: State, found: Plain) -> Wanted:
         limits=limits_in_force(datetime.fromisoformat(found["as_of"]).date()),
         profile=profile,
         targets=from_plain(model_portfolios.Targets, found["targets"]),
+        changes=changes_of(state),
     )
     if request["cash_to_raise"] is not None:
         wanted = replace(wanted, raised_minor=minor_of(request["cash_to_raise"]))
+    if wanted.changes.cash_to_raise_minor is not None:
+        wanted = replace(wanted, raised_minor=wanted.changes.cash_to_raise_minor)
     if request["cash_to_invest"] is not None:
         wanted = replace(wanted, invested_minor=minor_of(request["cash_to_invest"]))
     return wanted

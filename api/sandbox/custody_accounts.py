@@ -4,27 +4,32 @@ from datetime import date
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
+from fastapi.responses import Response
 from pydantic import AwareDatetime
 
 from api.sandbox.access import needs
 from api.sandbox.custody_market import plain
-from api.sandbox.custody_records import OF_ACCOUNT, open_orders
+from api.sandbox.custody_records import ACCOUNT, HOLDINGS, OF_ACCOUNT
 from api.sandbox.database import Connection, Pool
 from api.sandbox.dates import WrittenDate
 from api.sandbox.problems import unknown
-from api.sandbox.records import After, Limit, customer, fetch_one
+from api.sandbox.records import After, Limit, customer, fetch_one, one
 from api.sandbox.teller import TellerRoute
 
 _ACCOUNT_COLUMNS = "custody_account_id, customer_id, currency, tax_status, state, household_id"
 _DAY_ONE = date(1970, 1, 1)
+MOST_ACCOUNTS = 50
+MOST_TRADES = 1000
 
 router = APIRouter(route_class=TellerRoute, dependencies=[needs("custody")])
 
 
 @router.get("/customers/{customer_id}/custody-accounts")
 async def accounts_of_customer(customer_id: str, request: Request) -> dict[str, Any]:
-    await customer(customer_id, request)
-    return {"custody_accounts": await _accounts(request.state.pool, "customer_id", customer_id)}
+    found = await _accounts(request.state.pool, "customer_id", customer_id)
+    if not found:
+        await customer(customer_id, request)
+    return {"custody_accounts": found}
 
 
 @router.get("/households/{household_id}/custody-accounts")
@@ -43,39 +48,34 @@ async def custody_account(custody_account_id: str, request: Request) -> dict[str
 
 
 @router.get("/custody-accounts/{custody_account_id}/holdings")
-async def holdings(custody_account_id: str, request: Request) -> dict[str, Any]:
+async def holdings(custody_account_id: str, request: Request) -> Response:
     """From one snapshot. `cash` includes what open buys have reserved, lots what open sells have."""
-    async with request.state.pool.connection() as conn, conn.transaction():
-        await conn.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
-        account = await known_account(conn, custody_account_id)
-        cur = await conn.execute(
-            """
-            SELECT currency, booked_minor, held_minor, now() AS as_of FROM accounts
-            WHERE custody_account_id = %(id)s ORDER BY currency
-            """,
-            {"id": custody_account_id},
-        )
-        cash = await cur.fetchall()
-        cur = await conn.execute(
-            """
-            SELECT lot_id, instrument_id, quantity, cost_minor, currency, acquired_on, reserved_quantity
-            FROM lots JOIN instruments USING (instrument_id)
-            WHERE custody_account_id = %(id)s AND quantity > 0 ORDER BY instrument_id, acquired_on, lot_id
-            """,
-            {"id": custody_account_id},
-        )
-        lots = await cur.fetchall()
-        orders = await open_orders(conn, custody_account_id)
-    return plain(
-        {
-            "account": account,
-            "cash": {row["currency"]: row["booked_minor"] for row in cash},
-            "reserved": {row["currency"]: row["held_minor"] for row in cash},
-            "lots": lots,
-            "pending_orders": orders,
-            "as_of": cash[0]["as_of"],
-        }
-    )
+    sql = f"SELECT {HOLDINGS}::text AS told FROM custody_accounts AS found {OF_ACCOUNT}"
+    row = await one(request.state.pool, sql, custody_account_id)
+    if row is None:
+        raise unknown("custody_account", custody_account_id)
+    return Response(row["told"], media_type="application/json")
+
+
+@router.get("/customers/{customer_id}/custody")
+async def custody_of_customer(
+    customer_id: str,
+    request: Request,
+    since: AwareDatetime,
+    custody_account_ids: Annotated[tuple[str, ...], Query(alias="custody_account_id", max_length=MOST_ACCOUNTS)] = (),
+) -> Response:
+    """What a decision about the customer's portfolio takes, from one snapshot: all accounts of the customer and of
+    their households with trades, oldest first, and the holdings of those that are named, or else of the customer's own
+    that are not closed. `next_cursor` asks /trades for more; null: these are all.
+    """
+    asked = {"id": customer_id, "since": since, "named": list(custody_account_ids), "most": MOST_TRADES}
+    if "\x00" in "".join((customer_id, *custody_account_ids)):
+        raise unknown("customer", customer_id)
+    async with request.state.pool.connection() as conn:
+        row = await (await conn.execute(_CUSTODY.encode(), asked)).fetchone()
+    if row is None or not row["is_known"]:
+        raise unknown("customer", customer_id)
+    return Response(row["told"], media_type="application/json")
 
 
 @router.get("/custody-accounts/{custody_account_id}/trades")
@@ -88,11 +88,9 @@ async def trades(
         "trades",
         """
         SELECT seq, trade_id, order_id, side, instrument_id, quantity, price, amount_minor, fee_minor, currency, at,
-               (SELECT json_agg(json_build_object('lot_id', lot_id, 'quantity', part.quantity::text,
-                                                  'cost_minor', part.cost_minor, 'acquired_on', acquired_on)
-                                ORDER BY acquired_on, lot_id)
-                FROM trade_lots AS part JOIN lots USING (lot_id) WHERE part.trade_id = trades.trade_id) AS lots
-        FROM trades
+        """
+        + _TRADED_LOTS
+        + """ AS lots FROM trades
         WHERE custody_account_id = %(id)s AND at >= %(since)s AND seq > %(cursor)s ORDER BY seq LIMIT %(most)s
         """,
         {"id": custody_account_id, "since": since, "cursor": cursor, "most": limit + 1},
@@ -163,6 +161,38 @@ async def _page(request: Request, name: str, sql: str, asked: dict[str, Any]) ->
     return {name: rows[: asked["most"] - 1], "next_cursor": seqs[-2] if more else None}
 
 
+_TRADED_LOTS = """
+    (SELECT json_agg(json_build_object('lot_id', lot_id, 'quantity', part.quantity::text,
+                                       'cost_minor', part.cost_minor, 'acquired_on', acquired_on)
+                     ORDER BY acquired_on, lot_id)
+     FROM trade_lots AS part JOIN lots USING (lot_id) WHERE part.trade_id = trades.trade_id)
+"""
+_CUSTODY = f"""
+    WITH found AS (
+        SELECT {_ACCOUNT_COLUMNS},
+               CASE WHEN %(named)s::text[] = '{{}}' THEN customer_id = %(id)s AND state <> 'closed'
+               ELSE custody_account_id = ANY(%(named)s) END AS is_asked_for
+        FROM custody_accounts
+        WHERE customer_id = %(id)s OR household_id IN (
+            SELECT household_id FROM custody_accounts WHERE customer_id = %(id)s AND household_id IS NOT NULL)
+    )
+    SELECT EXISTS (SELECT FROM customers WHERE customer_id = %(id)s) AS is_known,
+           json_build_object('accounts', coalesce(json_agg(json_build_object(
+               'account', {ACCOUNT},
+               'holdings', CASE WHEN is_asked_for THEN {HOLDINGS} END,
+               'trades', coalesce(traded.trades, '[]'),
+               'next_cursor', CASE WHEN traded.count = %(most)s THEN traded.last END
+           ) ORDER BY customer_id <> %(id)s, custody_account_id), '[]'))::text AS told
+    FROM found LEFT JOIN LATERAL (
+        SELECT count(*), max(seq) AS last, json_agg(json_build_object(
+                   'trade_id', trade_id, 'order_id', order_id, 'side', side, 'instrument_id', instrument_id,
+                   'quantity', quantity::text, 'price', price::text, 'amount_minor', amount_minor,
+                   'fee_minor', fee_minor, 'currency', trades.currency, 'at', at, 'lots', {_TRADED_LOTS})
+               ORDER BY seq) AS trades
+        FROM (SELECT * FROM trades WHERE custody_account_id = found.custody_account_id AND at >= %(since)s
+              ORDER BY seq LIMIT %(most)s) AS trades
+    ) AS traded ON true
+"""
 _VALUATIONS = """
     WITH last AS (SELECT max("on") AS "on" FROM quote_history),
     cash AS (
