@@ -92,10 +92,11 @@ class ModelClient:
             return self._chat
 
     def _make(self) -> "ChatOpenAI":
-        from langchain_openai import ChatOpenAI
         from openai import DefaultAsyncHttpxClient
 
-        return ChatOpenAI(
+        from tools.model_chat import LinklessChat
+
+        return LinklessChat(
             model=self.name,
             base_url=self.base_url,
             api_key=lambda: self.api_key,

@@ -1,4 +1,4 @@
-"""How a customer is reached and what they sign in with, changed by Idempotency-Key; the secret itself is kept nowhere."""
+"""How a customer is reached and what they sign in with, changed by Idempotency-Key; the secret is kept nowhere."""
 
 import asyncio
 import hashlib

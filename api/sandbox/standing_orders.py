@@ -25,8 +25,8 @@ from api.sandbox.transfers import TransferOrder, examined
 from api.sandbox.webhooks import tell
 
 COLUMNS = """
-    standing_order_id, number, version, status, source_account, transfer_order, interval_unit AS every, first_on, last_on,
-    next_on, created_at
+    standing_order_id, number, version, status, source_account, transfer_order, interval_unit AS every, first_on,
+    last_on, next_on, created_at
 """
 # Counted from the first day, so that the 31st stays one where there is one.
 _NEXT = "(first_on + (done + 1) * ('1 ' || interval_unit)::interval)::date"
