@@ -215,7 +215,8 @@ async def _standing_order(bank: Bank, answer: Words) -> Record:
     account = await bank.account(made.source_account)
     amount = to_minor(made.amount, account.currency)
     terms = Terms(amount, None, made.source_account, made.destination_account, made.creditor_iban, named)
-    return Record(made.status, terms)
+    # Not `active`: a hold that is so after its case is a difference, and an order is meant to be.
+    return Record("standing" if made.status == "active" else made.status, terms)
 
 
 async def _cancelled(bank: Bank, answer: Words) -> Record:
