@@ -14,10 +14,10 @@ from tools.rules.links import Withholding
 
 
 class LinklessChat(ChatOpenAI):
-    """Of each part all is told but its last word, until that is known whole. What is JSON has no watcher, and stays."""
+    """Of each part all is told but its last word, until that is known whole. What has no watcher stays as it is."""
 
-    async def _astream(self, *args: Any, **kwargs: Any) -> AsyncIterator[ChatGenerationChunk]:
-        if "response_format" in (kwargs.get("extra_body") or {}):
+    async def _astream(self, *args: Any, told: bool = True, **kwargs: Any) -> AsyncIterator[ChatGenerationChunk]:
+        if not told:
             async for chunk in super()._astream(*args, **kwargs):
                 yield chunk
             return
