@@ -33,6 +33,7 @@ from api.routes import (
     bank_events,
     batches,
     clients,
+    credentials,
     fairness,
     fraud,
     health,
@@ -61,9 +62,9 @@ from api.strict import LimitedBody
 from db.jobs import Relief
 
 OUR_ROUTES = (
-    workflows, batches, threads, reviews, lending, loan_decisions, loan_notices, loan_withdrawals, servicing, payments,
-    fraud, policy_oversight, policies, fairness, agents, bank_events, keys, webhooks, clients, tasks, interactions,
-    market_events, portfolios, intake, models,
+    workflows, batches, threads, reviews, credentials, lending, loan_decisions, loan_notices, loan_withdrawals,
+    servicing, payments, fraud, policy_oversight, policies, fairness, agents, bank_events, keys, webhooks, clients,
+    tasks, interactions, market_events, portfolios, intake, models,
     health,
 )  # fmt: skip
 SDK_ROUTES = (runs, sdk_threads, thread_states, run_control, assistants, store, crons, info)

@@ -46,7 +46,7 @@ def offers(served: Mapping[str, Served]) -> dict[str, Offer]:
     """The workflows that a conversation may start, by their names."""
     workflows = [one.workflow for one in served.values() if one.workflow is not None]
     return {
-        each.name: Offer(each.name, each.summary, each.input, each.may_start, each.check)
+        each.name: Offer(each.name, each.summary, each.input, each.may_start, each.check, each.prepare)
         for each in workflows
         if each.may_start and not each.converses
     }

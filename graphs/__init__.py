@@ -4,6 +4,7 @@ from graphs import (
     client_follow_up,
     client_profile,
     copilot,
+    customer_settings,
     fraud_review,
     holdings_refresh,
     loan_origination,
@@ -15,6 +16,7 @@ from graphs import (
     profile_renewals,
     rebalance,
     reconciliation,
+    standing_order,
     transfer,
 )
 from graphs.workflow import Workflow
@@ -24,6 +26,8 @@ WORKFLOWS: tuple[Workflow, ...] = (
     loan_servicing.WORKFLOW,
     loan_servicing_day.WORKFLOW,
     transfer.WORKFLOW,
+    standing_order.WORKFLOW,
+    customer_settings.WORKFLOW,
     fraud_review.WORKFLOW,
     reconciliation.WORKFLOW,
     client_profile.WORKFLOW,

@@ -65,7 +65,8 @@ async def think(state: State, runtime: Runtime[Context]) -> State:
     if answer.calls and not offered:
         return _says("I stopped here: this took as many steps as I may make for one message.", message_id, step)
     known = {message.id for message in state["messages"]}
-    message = copilot_talk.said(answer, message_id if answer.message_id in known else answer.message_id or message_id)
+    own_id = message_id if answer.message_id in known else answer.message_id or message_id
+    message = copilot_talk.said(answer, own_id, box.secrets)
     return {"messages": [message], "steps": step}
 
 
@@ -107,7 +108,7 @@ async def carry_out(state: State, runtime: Runtime[Context]) -> State:
     if state["confirmation"]["verdict"] != "confirm":
         return _answered(state, '{"declined": "the user did not confirm it; nothing was done"}')
     caller = await context.desk.caller()
-    done_as = await copilot_deeds.carry_out(context, caller, Deed(by_word="confirmed", **wish))
+    done_as = await copilot_deeds.carry_out(context, caller, Deed.confirmed(wish))
     return _answered(state, json.dumps(started(wish["target"], str(done_as))))
 
 

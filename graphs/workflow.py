@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from tools.bank import Bank
 from tools.context import Context
+from tools.desk import Prepared
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,8 @@ class Workflow:
     part of one). All else is for staff: what warns whoever is watched for, and what staff say among themselves. If
     nothing is shown, the case itself is not.
     `check` looks at what only the bank knows of an input, before the case is accepted; it raises InvalidInput.
+    `prepare` gives exactly what a case about an input would do, for whoever is to confirm it before there is one;
+    None: nothing would be changed.
     `daily` gives the input of the case that starts by itself, once per tenant and day; None: none does.
     One that `converses` takes messages of whoever started it again and again, and never comes to an outcome.
     """
@@ -38,6 +41,7 @@ class Workflow:
     agents: Mapping[str, str]
     shown: frozenset[str]
     check: Callable[[Any, Bank], Awaitable[None]] | None = None
+    prepare: Callable[[Any, Bank, date], Awaitable[Prepared | None]] | None = None
     daily: Callable[[date], Mapping[str, Any]] | None = None
     durability: Literal["sync", "async", "exit"] = "sync"
     converses: bool = False

@@ -62,6 +62,9 @@ class Talker:
         messages = self.http.get(f"/threads/{self.thread_id}/state").json()["values"]["messages"]
         return [json.loads(each["content"]) for each in messages if each["type"] == "tool"]
 
+    def threads(self) -> list[dict[str, Any]]:
+        return [dict(each) for each in self.http.post("/threads/search", json={}).json()]
+
     def cases(self) -> list[dict[str, Any]]:
         found = self.http.post("/threads/search", json={"metadata": {"graph_id": "transfer"}}).json()
         return [dict(each) for each in found]

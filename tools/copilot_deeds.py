@@ -30,6 +30,12 @@ class Deed:
     input: Mapping[str, Any]
     sources: Mapping[str, str]
 
+    @classmethod
+    def confirmed(cls, wish: Mapping[str, Any]) -> "Deed":
+        """Of what waited for the user's word, without the words in which they were asked."""
+        told = {name: wish[name] for name in cls.__dataclass_fields__ if name in wish}
+        return cls(by_word="confirmed", **told)
+
 
 async def carry_out(context: Context, caller: Caller, deed: Deed) -> UUID | None:
     """The id of the case or the note, whoever comes again. None: this message has had another deed done already, so it

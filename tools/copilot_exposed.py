@@ -5,7 +5,7 @@
        "arguments": {"recipient": "creditor_iban", "amount": "amount", "subject": "reference"},
        "fixed": {"source_account": "$account"}, "ignored": ["date"]},
       {"name": "get_balance", "summary": "…", "operation": "get_balance", "fixed": {"account_id": "$account"}},
-      {"name": "update_password", "summary": "…", "refused": "a password is changed by its owner alone"}]}
+      {"name": "close_account", "summary": "…", "refused": "an account is closed by its owner alone"}]}
 
 `$account`, `$customer` and `$currency` are the caller's own, where there is one and not several.
 """
@@ -22,7 +22,8 @@ Own = Literal["$account", "$customer", "$currency"]
 
 class ExposedTool(BaseModel):
     """One of `operation`, `workflow` and `refused`. `arguments` are the tool's by the names that they have with us;
-    `parameters` is JSON schema for arguments of names of their own; `ignored` ones are taken and lead to nothing."""
+    `parameters` is JSON schema for arguments of names of their own; `ignored` ones are taken and lead to nothing;
+    `secret` ones neither, and are not kept. `values` translate an argument's, by their JSON: `{"true": "month"}`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -33,7 +34,9 @@ class ExposedTool(BaseModel):
     refused: str | None = None
     arguments: dict[_Name, str] = Field(default_factory=dict)
     fixed: dict[str, Own | str | int] = Field(default_factory=dict)
+    values: dict[_Name, dict[str, str | int]] = Field(default_factory=dict)
     ignored: list[_Name] = Field(default_factory=list)
+    secret: list[_Name] = Field(default_factory=list)
     parameters: dict[str, Any] | None = None
 
     @model_validator(mode="after")

@@ -19,9 +19,9 @@ def confirmation(wish: Mapping[str, Any], asked: str, now: datetime) -> Question
     return Question(
         kind=IN_PERSON,
         role=REQUESTER,
-        question=_words(wish),
+        question=wish.get("question") or _words(wish),
         facts={"sources": wish["sources"], "your_words": asked},
-        payload={"target": wish["target"], "input": wish["input"]},
+        payload={name: wish[name] for name in ("target", "input", "exactly") if wish.get(name) is not None},
         due_at=now + timedelta(minutes=CONFIRM_MINUTES),
         on_due={"answer": DECLINED},
     )

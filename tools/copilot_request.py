@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from tools.rules.typed_secrets import masked
 from tools.rules.untrusted import visible
 
 LONGEST = 8_000
@@ -27,7 +28,8 @@ class HumanMessage(BaseModel):
     @field_validator("content", mode="before")
     @classmethod
     def _text(cls, content: Any) -> Any:
-        """Of text alone: parts of other kinds are refused, and nothing in it is invisible."""
+        """Of text alone: parts of other kinds are refused, and nothing in it is invisible, nor a secret that the
+        bank itself asks for."""
         if isinstance(content, list):
             parts = [part.get("text") if isinstance(part, Mapping) else part for part in content]
             texts = [part for part in parts if isinstance(part, str)]
@@ -36,7 +38,7 @@ class HumanMessage(BaseModel):
             content = "\n".join(texts)
         if not isinstance(content, str):
             return content
-        return "\n".join(visible(line.replace("\t", " ")) for line in content.splitlines()).strip()
+        return masked("\n".join(visible(line.replace("\t", " ")) for line in content.splitlines()).strip())
 
 
 class Turn(BaseModel):

@@ -1,7 +1,7 @@
 """A conversation's messages: as the model is told them, and kept to a bounded number."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Annotated, Any
 
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, RemoveMessage, ToolMessage
@@ -9,8 +9,9 @@ from pydantic import BaseModel, Field
 
 from tools.context import Context
 from tools.model import Abstained
-from tools.model_client import Said
+from tools.model_client import Said, ToolCall
 from tools.model_prompts import prompt
+from tools.rules.links import without_links
 
 MOST_MESSAGES = 40
 KEPT = 20
@@ -36,17 +37,23 @@ def as_told(context: Context, messages: Sequence[AnyMessage], summary: str) -> l
     return [{"role": "user", "content": "\n".join(opening)}, *(_told(each) for each in messages)]
 
 
-def said(message: Said, message_id: str) -> AIMessage:
-    """Its calls under ids of ours: a model's may be missing, or the same twice."""
+def said(message: Said, message_id: str, secret: Mapping[str, Collection[str]]) -> AIMessage:
+    """Its calls under ids of ours: a model's may be missing, or the same twice. `secret` are arguments by tool that
+    are not kept."""
     calls = [
-        {"name": call.name[:64], "args": call.arguments or {}, "id": f"{message_id}:{number}", "type": "tool_call"}
+        {"name": call.name[:64], "args": _kept(call, secret), "id": f"{message_id}:{number}", "type": "tool_call"}
         for number, call in enumerate(message.calls[:CALLS_AT_ONCE])
     ]
-    return AIMessage(message.text, id=message_id, tool_calls=calls)
+    return AIMessage(without_links(message.text), id=message_id, tool_calls=calls)
 
 
 def result(call_id: str, name: str, text: str) -> ToolMessage:
     return ToolMessage(text, tool_call_id=call_id, name=name, id=f"{call_id}:result")
+
+
+def _kept(call: ToolCall, secret: Mapping[str, Collection[str]]) -> dict[str, Any]:
+    gone = secret.get(call.name, ())
+    return {name: value for name, value in (call.arguments or {}).items() if name not in gone}
 
 
 async def shortened(context: Context, messages: Sequence[AnyMessage], summary: str) -> tuple[list[Any], str]:

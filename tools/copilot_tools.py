@@ -5,6 +5,7 @@ asked of them; operations that move money are offered to nobody.
 """
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Annotated, Any, Literal
@@ -12,12 +13,12 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from db.errors import BankRefused, BankUnavailable, Conflict, Forbidden, InvalidInput, NotFound
-from tools import copilot_arguments, copilot_deeds, register
+from tools import copilot_arguments, copilot_deeds, copilot_payees, register
 from tools.context import Context
 from tools.copilot_arguments import OwnRecord
 from tools.copilot_deeds import NOTE, Deed
 from tools.copilot_exposed import ExposedTool
-from tools.desk import Desk
+from tools.desk import Desk, Offer
 from tools.operation import READ, Caller
 from tools.rules.untrusted import visible
 
@@ -87,6 +88,8 @@ class ToConfirm:
     target: str
     input: dict[str, Any]
     sources: dict[str, str]
+    exactly: dict[str, Any] | None = None
+    question: str | None = None
 
     def plain(self) -> dict[str, Any]:
         return asdict(self)
@@ -108,6 +111,11 @@ class Toolbox:
     caller: Caller
     tools: Mapping[str, Tool]
     _own: OwnRecord | None = field(default=None)
+
+    @property
+    def secrets(self) -> dict[str, list[str]]:
+        """Arguments that are not kept, by tool."""
+        return {name: tool.exposed.secret for name, tool in self.tools.items() if tool.exposed is not None}
 
     async def call(self, wish: Wish) -> Outcome:
         tool = self.tools.get(wish.tool)
@@ -134,14 +142,18 @@ class Toolbox:
     async def _start(self, tool: Tool, wish: Wish, given: Mapping[str, Any]) -> Outcome:
         offer = self.context.desk.offers()[tool.target]
         own = await self._own_record()
-        for name, value in (("source_account", own.account), ("currency", own.currency)):
-            if name in offer.input.model_fields and name not in given and value is not None:
+        for name, value in (("source_account", own.account), ("currency", own.currency), ("customer_id", own.customer)):
+            known = offer.input.model_fields.get(name)
+            if known and name not in given and value and (name != "customer_id" or known.is_required()):
                 given = {**given, name: value}
+        given = await copilot_payees.with_account(self.caller, _on_one_line(given))
         wanted = _valid(offer.input, given)
         await self._refuse_anothers(wanted)
         if offer.check is not None:
             await offer.check(offer.input.model_validate(given), self.context.bank)
         sources: dict[str, str] = {**copilot_arguments.sources(offer.input, wanted, wish.text, own)}
+        if offer.prepare is not None:
+            return await self._prepared(offer, tool, wish, (wanted, sources))
         if copilot_arguments.is_outright(offer.input, wanted, wish.text, own):
             key = f"typed:{wish.message_id}"
             deed = Deed(key, "typed", wish.message_id, tool.name, tool.target, wanted, sources)
@@ -149,6 +161,19 @@ class Toolbox:
             if case is not None:
                 return _told(started(tool.target, str(case)))
         return ToConfirm(wish.key, wish.message_id, tool.name, tool.target, wanted, sources)
+
+    async def _prepared(
+        self, offer: Offer, tool: Tool, wish: Wish, what: tuple[dict[str, Any], dict[str, str]]
+    ) -> Outcome:
+        """Whatever was typed, its user sees exactly what would become of it."""
+        assert offer.prepare is not None
+        wanted, sources = what
+        asked, today = offer.input.model_validate(wanted), self.context.now().date()
+        shown = await offer.prepare(asked, self.context.bank, today)
+        if shown is None:
+            return _told({"unchanged": "it is so already; nothing was done"})
+        asked_for = (wish.key, wish.message_id, tool.name, tool.target, wanted, sources)
+        return ToConfirm(*asked_for, exactly=dict(shown.payload), question=shown.question)
 
     async def _refuse_anothers(self, wanted: Mapping[str, Any]) -> None:
         """Raises NotFound for an account or a customer that the caller could not read either."""
@@ -166,9 +191,9 @@ class Toolbox:
             return dict(arguments)
         told, own = tool.exposed, await self._own_record()
         given = {
-            told.arguments.get(name, name): value
+            told.arguments.get(name, name): told.values.get(name, {}).get(json.dumps(value), value)
             for name, value in arguments.items()
-            if name not in told.ignored and value is not None
+            if name not in (*told.ignored, *told.secret) and value is not None
         }
         return given | {name: own.named(value) for name, value in told.fixed.items()}
 
@@ -226,6 +251,14 @@ def _without(schema: Mapping[str, Any], fixed: Mapping[str, Any]) -> dict[str, A
     kept = {name: each for name, each in schema.get("properties", {}).items() if name not in fixed}
     needed = [name for name in schema.get("required", ()) if name not in fixed]
     return {**schema, "properties": kept, "required": needed}
+
+
+def _on_one_line(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Tabs and ends of lines, which no text of a payment may have, as single blanks."""
+    return {
+        name: re.sub(r" *[\t\r\n]+[ \t\r\n]*", " ", value) if isinstance(value, str) else value
+        for name, value in given.items()
+    }
 
 
 def _valid(shape: type[BaseModel], given: Mapping[str, Any]) -> dict[str, Any]:

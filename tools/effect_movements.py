@@ -8,7 +8,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from db.errors import NotFound
-from tools import bank_custody, bank_ledger
+from tools import bank_custody, bank_ledger, bank_settings, bank_standing_orders
 from tools.bank import Bank
 from tools.bank_ledger import BookedTransfer, Statement
 from tools.bank_records import BankAnswer
@@ -202,8 +202,45 @@ def _minor(amount: Any, currency: str | None) -> int | None:
         return None
 
 
+def _asked_of_standing_order(request: Words, currency: str | None) -> Terms:
+    amount = _minor(request.get("amount"), request.get("currency") or currency)
+    destination, iban = request.get("destination_account"), request.get("creditor_iban")
+    return Terms(amount, None, request.get("source_account"), destination, iban, request.get("standing_order_id"))
+
+
+async def _standing_order(bank: Bank, answer: Words) -> Record:
+    """As the version had it that the effect made, whatever became of the order later."""
+    named, version = str(answer.get("standing_order_id")), int(answer.get("version", 0))
+    made = await bank_standing_orders.version_of(bank, named, version)
+    account = await bank.account(made.source_account)
+    amount = to_minor(made.amount, account.currency)
+    terms = Terms(amount, None, made.source_account, made.destination_account, made.creditor_iban, named)
+    # Not `active`: a hold that is so after its case is a difference, and an order is meant to be.
+    return Record("standing" if made.status == "active" else made.status, terms)
+
+
+async def _cancelled(bank: Bank, answer: Words) -> Record:
+    made = await _standing_order(bank, answer)
+    return replace(made, terms=Terms(record=made.terms.record))
+
+
+async def _contact(bank: Bank, answer: Words) -> Record:
+    """That the customer is there: what they changed again since is theirs."""
+    kept = await bank_settings.contact(bank, str(answer.get("customer_id")))
+    return Record("changed", Terms(record=kept.customer_id))
+
+
+async def _credential(bank: Bank, answer: Words) -> Record:
+    return Record("changed", Terms(record=str(answer.get("customer_id"))))
+
+
+def _asked_of_customer(request: Words, _: str | None) -> Terms:
+    return Terms(record=request.get("customer_id"))
+
+
 _US_ACCOUNT = ("creditor_routing_number", "creditor_account_number")
 _HOLD_ID = frozenset({"hold_id"})
+_STANDING_ORDER_ID, _CUSTOMER_ID = frozenset({"standing_order_id"}), frozenset({"customer_id"})
 COMPARED: dict[str, Comparing] = {
     "loan_disbursement": Comparing(_asked_of_loan, _loan),
     "transfer": Comparing(_asked_of_transfer, _transfer),
@@ -213,5 +250,12 @@ COMPARED: dict[str, Comparing] = {
     "loan_action": Comparing(_asked_of_action, _action),
     "custody_order": Comparing(_asked_of_order, _order, in_path=frozenset({"custody_account_id"})),
     "custody_order_cancel": Comparing(lambda request, _: Terms(), _order, in_path=frozenset({"order_id"})),
+    "standing_order": Comparing(_asked_of_standing_order, _standing_order),
+    "standing_order_change": Comparing(_asked_of_standing_order, _standing_order, in_path=_STANDING_ORDER_ID),
+    "standing_order_cancel": Comparing(
+        lambda request, _: Terms(record=request.get("standing_order_id")), _cancelled, in_path=_STANDING_ORDER_ID
+    ),
+    "contact_change": Comparing(_asked_of_customer, _contact, in_path=_CUSTOMER_ID),
+    "credential_change": Comparing(_asked_of_customer, _credential, in_path=_CUSTOMER_ID),
 }
 """Of other kinds only the request and the answer under the key are compared."""

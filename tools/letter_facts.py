@@ -15,6 +15,7 @@ from tools.contract_letter_facts import (
     ContractLetterKind,
     LapsedOffer,
 )
+from tools.customer_letter_facts import CUSTOMER_FACTS, CustomerLetterFacts, CustomerLetterKind
 from tools.intake_letter_facts import INTAKE_FACTS, IntakeLetterFacts, IntakeLetterKind
 from tools.portfolio_letter_facts import PortfolioReviewFacts
 from tools.profile_letter_facts import ProfileExpiryFacts, ProfileLetterFacts, ProfileSummaryFacts
@@ -49,6 +50,7 @@ LetterKind = (
     ]
     | ContractLetterKind
     | IntakeLetterKind
+    | CustomerLetterKind
     | ServicingLetterKind
 )
 
@@ -180,7 +182,8 @@ class DisbursementFacts:
 
 LoanLetterFacts = OfferFacts | CounterOfferFacts | AdverseActionFacts | DisbursementFacts | ContractLetterFacts
 WealthLetterFacts = ProfileLetterFacts | RebalanceLetterFacts | PortfolioReviewFacts
-LetterFacts = LoanLetterFacts | IntakeLetterFacts | ServicingLetterFacts | TransferLetterFacts | WealthLetterFacts
+BankingLetterFacts = TransferLetterFacts | CustomerLetterFacts
+LetterFacts = LoanLetterFacts | IntakeLetterFacts | ServicingLetterFacts | BankingLetterFacts | WealthLetterFacts
 
 _FACTS: tuple[type[LetterFacts], ...] = (
     *(OfferFacts, CounterOfferFacts, AdverseActionFacts, DisbursementFacts),
@@ -188,6 +191,7 @@ _FACTS: tuple[type[LetterFacts], ...] = (
     *INTAKE_FACTS,
     *(TransferReceiptFacts, TransferRefusalFacts, TransferReturnFacts),
     *SERVICING_FACTS,
+    *CUSTOMER_FACTS,
     *(ProfileSummaryFacts, ProfileExpiryFacts, RebalanceFacts, NotRebalancedFacts, PortfolioReviewFacts),
 )
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from tools import (
     contract_letters,
+    customer_letters,
     intake_letters,
     portfolio_letters,
     profile_letters,
@@ -18,10 +19,12 @@ from tools import (
 )
 from tools.contract_letter_facts import CancellationFacts, ContractFacts, WithdrawalFacts
 from tools.contract_letters import spell_lapse
+from tools.customer_letter_facts import SettingsNoticeFacts, StandingOrderNoticeFacts
 from tools.intake_letter_facts import ClosedIncompleteFacts, IncompletenessFacts
 from tools.letter_facts import (
     DEMO_CREDITOR,
     AdverseActionFacts,
+    BankingLetterFacts,
     CounterOfferFacts,
     Creditor,
     DisbursementFacts,
@@ -51,7 +54,6 @@ from tools.rebalance_letter_facts import NotRebalancedFacts, RebalanceFacts
 from tools.servicing_letter_facts import ServicingLetterFacts
 from tools.servicing_letters import composed as composed_for_borrower
 from tools.transfer_letter_facts import (
-    TransferLetterFacts,
     TransferReceiptFacts,
     TransferRefusalFacts,
     TransferReturnFacts,
@@ -111,11 +113,13 @@ def _composed(facts: LetterFacts, creditor: Creditor) -> tuple[str, tuple[Part, 
 
 
 def _composed_by_family(
-    facts: ServicingLetterFacts | TransferLetterFacts | WealthLetterFacts,
+    facts: ServicingLetterFacts | BankingLetterFacts | WealthLetterFacts,
 ) -> tuple[str, tuple[Part, ...]]:
     match facts:
         case TransferReceiptFacts() | TransferRefusalFacts() | TransferReturnFacts():
             return transfer_letters.compose(facts)
+        case StandingOrderNoticeFacts() | SettingsNoticeFacts():
+            return customer_letters.compose(facts)
         case ProfileSummaryFacts() | ProfileExpiryFacts():
             return profile_letters.compose(facts)
         case RebalanceFacts() | NotRebalancedFacts():

@@ -92,10 +92,11 @@ class ModelClient:
             return self._chat
 
     def _make(self) -> "ChatOpenAI":
-        from langchain_openai import ChatOpenAI
         from openai import DefaultAsyncHttpxClient
 
-        return ChatOpenAI(
+        from tools.model_chat import LinklessChat
+
+        return LinklessChat(
             model=self.name,
             base_url=self.base_url,
             api_key=lambda: self.api_key,
@@ -112,7 +113,7 @@ async def _streamed(chat: "ChatOpenAI", talk: Sequence[Message], asked: Mapping[
     """Streamed always, so that an answer without end is cut off, and one without its end is known to be none."""
     chunks: list[Any] = []
     length = 0
-    async for chunk in chat.astream(list(talk), quiet, extra_body=dict(asked)):
+    async for chunk in chat.astream(list(talk), quiet, extra_body=dict(asked), told=quiet is None):
         length += len(chunk.text) + sum(len(each.get("args") or "") for each in getattr(chunk, "tool_call_chunks", ()))
         if length > LONGEST_ANSWER:
             raise ModelFault("unreadable", f"an answer of more than {LONGEST_ANSWER} characters", transient=False)

@@ -97,12 +97,12 @@ async def check_payee(context: Context, state: State) -> dict[str, Any]:
 
 async def screen(context: Context, state: State) -> dict[str, Any]:
     """Payer and payee against the sanctions list. In a thread: some names take longer than a loop may stand still."""
-    found = await asyncio.to_thread(_screened, context.screening, state["identity"])
+    found = await asyncio.to_thread(screened, context.screening, state["identity"])
     await payments.store_check(context, "sanctions", found["version"], found)
     return found
 
 
-def _screened(index: ScreeningIndex, identity: State) -> dict[str, Any]:
+def screened(index: ScreeningIndex, identity: State) -> dict[str, Any]:
     """Every name that somebody gave for the two, with the evidence."""
     payer = identity["payer"]
     subjects = [Subject(payer["name"], "person", datetime.fromisoformat(payer["born"]).date())]

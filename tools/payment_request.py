@@ -37,7 +37,7 @@ AGENTS_EXAMPLE: JsonDict = {
 }
 
 
-def _visible(text: str) -> str:
+def visible_text(text: str) -> str:
     """What a reader cannot see, or what reorders what they read, could hide another payee."""
     if (hidden := hidden_in(text)) is not None:
         raise ValueError(f"holds U+{ord(hidden):04X}, which a reader cannot see")
@@ -53,13 +53,13 @@ def _well_formed(scheme: Scheme, text: str) -> str:
     return checked.value
 
 
-PartyName = Annotated[str, Field(min_length=1, max_length=70), AfterValidator(_visible)]
-Reference = Annotated[str, Field(max_length=140), AfterValidator(_visible)]
+PartyName = Annotated[str, Field(min_length=1, max_length=70), AfterValidator(visible_text)]
+Reference = Annotated[str, Field(max_length=140), AfterValidator(visible_text)]
 Iban = Annotated[str, Field(max_length=42), AfterValidator(lambda text: _well_formed("iban", text))]
 RoutingNumber = Annotated[str, Field(max_length=20), AfterValidator(lambda text: _well_formed("aba", text))]
 UsAccountNumber = Annotated[str, Field(pattern=r"^[0-9]{4,17}$", description="4 to 17 digits, zeros in front kept")]
 Bic = Annotated[str, Field(max_length=11), AfterValidator(lambda text: _well_formed("bic", text))]
-Name = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(_visible)]
+Name = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(visible_text)]
 TaskId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$")]
 
 

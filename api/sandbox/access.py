@@ -15,7 +15,7 @@ from api.sandbox.database import Pool
 from api.sandbox.money import printable
 from api.sandbox.problems import PROBLEMS, Refused, problem_response, unknown
 
-Right = Literal["read", "transfer", "holds", "loans", "custody", "admin"]
+Right = Literal["read", "transfer", "holds", "loans", "custody", "settings", "admin"]
 
 ROOT = "root"
 

@@ -19,6 +19,7 @@ from api.sandbox import (
     custody_market,
     custody_orders,
     custody_positions,
+    customer_settings,
     files,
     holds,
     ledger,
@@ -31,6 +32,7 @@ from api.sandbox import (
     records,
     repayments,
     request_log,
+    standing_order_changes,
     standing_orders,
     statements,
     transfers,
@@ -61,6 +63,8 @@ _CONTRACT = (
     pain.router,
     payees.router,
     standing_orders.router,
+    standing_order_changes.router,
+    customer_settings.router,
     webhooks.router,
     custody_market.router,
     custody_accounts.router,
@@ -93,7 +97,7 @@ def create_bank(database_url: str, api_key: str, pace: Pace = _PACE, world_file:
                 yield {"pool": pool, "switches": switches}
 
     app = FastAPI(title="Sandbox core bank", version="1", lifespan=lifespan)
-    for router in (*_CONTRACT, access.router, misbehaviour.router, _sandbox_only, _open):
+    for router in (*_CONTRACT, access.router, misbehaviour.router, customer_settings.judging, _sandbox_only, _open):
         app.include_router(router)
     for router in _CONTRACT:
         switches.known_routes |= {route_name(route) for route in router.routes if isinstance(route, TellerRoute)}

@@ -20,13 +20,13 @@ from api.sandbox.money import MAX_MINOR, in_major
 from api.sandbox.problems import Refused, unknown
 from api.sandbox.records import account, one
 from api.sandbox.teller import TellerRoute
-from api.sandbox.transfer_records import carry_out
+from api.sandbox.transfer_records import Payment, carry_out
 from api.sandbox.transfers import TransferOrder, examined
 from api.sandbox.webhooks import tell
 
 COLUMNS = """
-    standing_order_id, status, source_account, transfer_order, interval_unit AS every, first_on, last_on, next_on,
-    created_at
+    standing_order_id, number, version, status, source_account, transfer_order, interval_unit AS every, first_on,
+    last_on, next_on, created_at
 """
 # Counted from the first day, so that the 31st stays one where there is one.
 _NEXT = "(first_on + (done + 1) * ('1 ' || interval_unit)::interval)::date"
@@ -73,7 +73,7 @@ async def standing_order(standing_order_id: str, request: Request) -> dict[str, 
             """,
             {"id": standing_order_id},
         )
-        return _answer(row) | {"executions": await cur.fetchall()}
+        return answer(row) | {"executions": await cur.fetchall()}
 
 
 @router.get("/accounts/{account_id}/standing-orders")
@@ -84,7 +84,7 @@ async def standing_orders(account_id: str, request: Request) -> dict[str, Any]:
             f"SELECT {COLUMNS} FROM standing_orders WHERE source_account = %(id)s ORDER BY created_at LIMIT 1000",
             {"id": account_id},
         )
-        return {"standing_orders": [_answer(row) for row in await cur.fetchall()]}
+        return {"standing_orders": [answer(row) for row in await cur.fetchall()]}
 
 
 @router.delete("/standing-orders/{standing_order_id}", status_code=204)
@@ -94,7 +94,8 @@ async def cancel(standing_order_id: str, request: Request) -> None:
         cur = await conn.execute(
             """
             UPDATE standing_orders
-            SET status = CASE status WHEN 'ended' THEN status ELSE 'cancelled' END, next_on = NULL
+            SET status = CASE status WHEN 'ended' THEN status ELSE 'cancelled' END, next_on = NULL,
+                version = version + 1
             WHERE standing_order_id = %(id)s
             """,
             {"id": standing_order_id.replace("\x00", "")},
@@ -121,13 +122,21 @@ async def execute_one(conn: Connection) -> bool:
     return True
 
 
-async def _create(conn: Connection, order: StandingOrder, key: str) -> dict[str, Any]:
+def refuse_past(order: StandingOrder) -> None:
     if order.first_on < datetime.now(UTC).date():
         raise Refused(422, "invalid_first_day", "first_on has passed", "first_on")
+
+
+def written(order: StandingOrder, payment: Payment) -> dict[str, Any]:
+    """The payment as each due day makes it."""
+    kept = order.model_dump(mode="json", include=set(TransferOrder.model_fields), exclude_none=True)
+    return kept | {"amount": in_major(payment.amount_minor, payment.currency)}
+
+
+async def _create(conn: Connection, order: StandingOrder, key: str) -> dict[str, Any]:
+    refuse_past(order)
     # Whether it is covered is asked on each due day.
     payment = await examined(conn, order, freed_minor=MAX_MINOR)
-    written = order.model_dump(mode="json", include=set(TransferOrder.model_fields), exclude_none=True)
-    amount = in_major(payment.amount_minor, payment.currency)
     cur = await conn.execute(
         f"""
         INSERT INTO standing_orders (standing_order_id, idempotency_key, source_account, transfer_order, interval_unit,
@@ -139,7 +148,7 @@ async def _create(conn: Connection, order: StandingOrder, key: str) -> dict[str,
             "id": f"sto_{uuid.uuid4().hex}",
             "key": key,
             "source_account": order.source_account,
-            "payment": Json(written | {"amount": amount}),
+            "payment": Json(written(order, payment)),
             "every": order.every,
             "first_on": order.first_on,
             "last_on": order.last_on,
@@ -147,7 +156,7 @@ async def _create(conn: Connection, order: StandingOrder, key: str) -> dict[str,
     )
     row = await cur.fetchone()
     assert row is not None
-    return _answer(row)
+    return answer(row)
 
 
 async def _execute(conn: Connection, due: dict[str, Any]) -> dict[str, Any]:
@@ -200,7 +209,7 @@ async def _advance(conn: Connection, standing_order_id: str) -> None:
     )
 
 
-def _answer(row: dict[str, Any]) -> dict[str, Any]:
-    answer: dict[str, Any] = to_jsonable_python({**row, **row["transfer_order"]})
-    del answer["transfer_order"]
-    return answer
+def answer(row: dict[str, Any]) -> dict[str, Any]:
+    told: dict[str, Any] = to_jsonable_python({**row, **row["transfer_order"]})
+    del told["transfer_order"]
+    return told

@@ -88,6 +88,8 @@ class WorldStandingOrder(_Part):
     every: Literal["day", "week", "month"]
     first_on: date
     next_on: date
+    last_on: date | None = None
+    number: Annotated[int, Field(ge=1, le=100_000)] | None = None
 
 
 class WorldFile(_Part):
@@ -267,10 +269,11 @@ async def _standing_order(conn: Connection, order: WorldStandingOrder, key: str)
     await conn.execute(
         """
         INSERT INTO standing_orders (standing_order_id, idempotency_key, source_account, transfer_order, interval_unit,
-                                     first_on, next_on)
-        VALUES ('sto_' || md5(%(key)s), %(key)s, %(source_account)s, %(payment)s, %(every)s, %(first_on)s, %(next_on)s)
+                                     first_on, next_on, last_on, number)
+        VALUES ('sto_' || md5(%(key)s), %(key)s, %(source_account)s, %(payment)s, %(every)s, %(first_on)s, %(next_on)s,
+                %(last_on)s, %(number)s)
         """,
-        order.model_dump(include={"source_account", "every", "first_on", "next_on"})
+        order.model_dump(include={"source_account", "every", "first_on", "next_on", "last_on", "number"})
         | {"key": key, "payment": Json({name: value for name, value in payment.items() if value is not None})},
     )
 
