@@ -15,7 +15,8 @@ from langgraph_sdk import get_client
 from tests.hostile_model import Call, HostileModel, Reply, calls, calls_forever, fails, hostile_model
 from tests.payers import bank_sql, new_payer
 from tests.service import BOOTSTRAP_KEY, Service, answer, follow, open_review, service
-from tests.test_path_of_a_fraud_case import structured
+from tests.test_path_of_a_fraud_case import judged as opened
+from tests.test_path_of_a_fraud_case import payment, structured
 
 
 @pytest.fixture(scope="module")
@@ -241,7 +242,9 @@ def test_drained_budgets_are_never_passed_and_cases_end_without_a_model(
     countersign: Service, endpoint: HostileModel
 ) -> None:
     """By answers that claim millions of tokens, by calls without end, and by answers without end; `reason` says it."""
-    judged = partial(judged_without, countersign, endpoint)
+    endpoint.behave(fails(500))
+    known = open_review(countersign.client("analyst"), structured(countersign.client("operator")))
+    judged = partial(judged_without, countersign, endpoint, known["payload"]["account"])
     endpoint.behave(lambda asked: Reply("{}", tokens=(10_000_000, 1_000)))
     of_runs = [judged() for _ in range(3)]
     after_tokens = budget(countersign, "tokens = 0")
@@ -264,14 +267,15 @@ def test_drained_budgets_are_never_passed_and_cases_end_without_a_model(
     assert sent == 9 and drained["calls"] == left["calls"] + 9
 
 
-def judged_without(countersign: Service, endpoint: HostileModel) -> tuple[int, str]:
-    """A fraud case to its end: how often the model was asked, and why its words were not taken."""
+def judged_without(countersign: Service, endpoint: HostileModel, account: str) -> tuple[int, str]:
+    """One more payment just under what is reported, to its end: how often the model was asked, and why its words were
+    not taken."""
     asked, operator, analyst = len(endpoint.asked), countersign.client("operator"), countersign.client("analyst")
-    thread_id = structured(operator)
+    thread_id = opened(operator, payment(account=account, amount_minor=950_000))
     review = open_review(analyst, thread_id)
-    answer(analyst, review, {"action": "block", "note": "no"}).raise_for_status()
+    answer(analyst, review, {"action": "release", "note": "wages"}).raise_for_status()
     follow(analyst, thread_id)
-    assert operator.get(f"/threads/{thread_id}").json()["outcome"] == "blocked"
+    assert operator.get(f"/threads/{thread_id}").json()["outcome"] == "released"
     wrote = review["facts"]["explanation"]
     sent = operator.get(f"/threads/{thread_id}/model-calls").json()["calls"]
     assert len(endpoint.asked) - asked == len([call for call in sent if call["status"] != "refused"])
