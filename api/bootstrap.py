@@ -12,7 +12,7 @@ from api.catalogue import all_served
 from api.daily import Daily
 from api.desk import exposed_of, offers
 from api.driver import Driver, Surroundings
-from api.expiry import Expiry
+from api.expiry import Expiry, Texts
 from api.graph_factory import Backing
 from api.language_model import opened_model
 from api.notices import Notices
@@ -21,6 +21,7 @@ from api.results import Results
 from api.serving import Served
 from api.settings import Settings
 from api.settlement import Settlements
+from api.tracing import keep_to_ourselves
 from api.webhooks.deliverer import Deliverer
 from api.webhooks.destinations import Destinations
 from api.worker import Worker, drive
@@ -80,6 +81,7 @@ class Engine:
 async def open_engine(settings: Settings, database_url: str, relief: Relief | None = None) -> AsyncIterator[Engine]:
     """`relief` is told what is under way here. Raises SchemaMismatch if the database is not this program's,
     DatabaseUnavailable if it is away."""
+    keep_to_ourselves(allowed=settings.allow_tracing)
     check_schema(database_url)
     account_numbers.leave_out_check_digits(not settings.account_checksums)
     async with AsyncExitStack() as stack:
@@ -172,6 +174,7 @@ def _worker(settings: Settings, around: Surroundings, driver: Driver, settlement
         Clockwork(pool, queue, served).start_due,
         Daily(pool, served, settings.daily_at).start_due,
         Expiry(pool, around.saver, served).sweep,
+        Texts(pool, settings.model_texts_days, settings.intake_drafts_days).sweep,
         around.deliverer.look,
         settlements.look,
         Notices(pool).look,

@@ -173,6 +173,21 @@ class Settings(BaseSettings):
         validation_alias="COUNTERSIGN_COPILOT_TOOLS",
         description="file with the names under which the copilot is offered operations and workflows; unset: their own",
     )
+    model_texts_days: PositiveInt = Field(
+        365,
+        validation_alias="COUNTERSIGN_MODEL_TEXTS_DAYS",
+        description="days that what a model was asked and answered is kept; cost and outcome stay",
+    )
+    intake_drafts_days: PositiveInt = Field(
+        30,
+        validation_alias="COUNTERSIGN_INTAKE_DRAFTS_DAYS",
+        description="days that free text of an intake is kept after it was last touched",
+    )
+    allow_tracing: bool = Field(
+        False,
+        validation_alias="COUNTERSIGN_ALLOW_TRACING",
+        description="let LANGSMITH_TRACING and its like send runs, with customers' data, to a tracing service",
+    )
     log_level: str = Field("INFO", validation_alias="COUNTERSIGN_LOG_LEVEL", description="least severity logged")
 
     @field_validator("webhook_allow")

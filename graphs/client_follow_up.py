@@ -1,6 +1,6 @@
 """What a market event means for one client.
 
-intake → (draft) → adviser_review → conclude.
+intake → (draft) → (summary) → adviser_review → conclude.
 """
 
 from dataclasses import asdict
@@ -14,7 +14,7 @@ from langgraph.runtime import Runtime
 from db.actor import Role
 from db.reviews import AGENT_TASK, Question
 from graphs.workflow import Workflow
-from tools import client_tasks, interactions, market_events
+from tools import client_tasks, interactions, market_events, summaries
 from tools.case_records import answered_review
 from tools.client_tasks import NewTask
 from tools.context import Context
@@ -35,6 +35,7 @@ class State(TypedDict, total=False):
     about: dict[str, Any]
     task_id: str
     draft: dict[str, Any]
+    summary: dict[str, Any]
     verdict: dict[str, Any]
     outcome: Literal["no_action", "contacted", "rebalance"]
 
@@ -65,13 +66,22 @@ async def draft(state: State, runtime: Runtime[Context]) -> State:
     return {"draft": ask(question, Draft).model_dump()}
 
 
+async def summary(state: State, runtime: Runtime[Context]) -> State:
+    """In a model's words, for the adviser to read beside the facts. An agent's draft is none of them."""
+    return {"summary": await summaries.of_follow_up(runtime.context, state)}
+
+
 async def adviser_review(state: State, runtime: Runtime[Context]) -> State:
     about = state["about"]
     question = Question(
         kind="client_follow_up",
         role=Role.ADVISER,
         question=f"{about['event']['headline']}: what does it mean for {about['full_name']}?",
-        facts={"about": about, "untrusted": {"draft": state.get("draft", {}).get("text", "")}},
+        facts={
+            "about": about,
+            "explanation": state.get("summary", summaries.MODEL_OFF),
+            "untrusted": {"draft": state.get("draft", {}).get("text", "")},
+        },
         payload={"event_id": state["request"]["event_id"], "client_id": about["client_id"]},
         due_at=runtime.context.now() + timedelta(days=REVIEW_DAYS),
         on_due={"escalate_to": Role.ADMIN, "days": ESCALATED_DAYS},
@@ -99,19 +109,25 @@ async def conclude(state: State, runtime: Runtime[Context]) -> State:
     return {"outcome": verdict["verdict"]}
 
 
-def after_intake(state: State) -> str:
-    return "ask_draft" if "task_id" in state else "adviser_review"
+def after_intake(state: State, runtime: Runtime[Context]) -> str:
+    return "ask_draft" if "task_id" in state else after_draft(state, runtime)
+
+
+def after_draft(state: State, runtime: Runtime[Context]) -> str:
+    return "adviser_review" if runtime.context.model is None else "summary"
 
 
 def build() -> StateGraph[State, Context, State, State]:
     graph = StateGraph(State, context_schema=Context)
     graph.add_node("intake", intake)
     graph.add_node("ask_draft", draft)
+    graph.add_node("summary", summary)
     graph.add_node("adviser_review", adviser_review)
     graph.add_node("conclude", conclude)
     graph.add_edge(START, "intake")
-    graph.add_conditional_edges("intake", after_intake, ["ask_draft", "adviser_review"])
-    graph.add_edge("ask_draft", "adviser_review")
+    graph.add_conditional_edges("intake", after_intake, ["ask_draft", "summary", "adviser_review"])
+    graph.add_conditional_edges("ask_draft", after_draft, ["summary", "adviser_review"])
+    graph.add_edge("summary", "adviser_review")
     graph.add_edge("adviser_review", "conclude")
     graph.add_edge("conclude", END)
     return graph
@@ -125,6 +141,6 @@ WORKFLOW = Workflow(
     input=FollowUpRequest,
     may_start=frozenset({"operator"}),
     build=build,
-    agents={"intake": "market-agent", "conclude": "market-agent"},
+    agents={"intake": "market-agent", "summary": "explanation-agent", "conclude": "market-agent"},
     shown=frozenset(),  # What staff make of a client.
 )

@@ -1,6 +1,6 @@
 """A review of what a client has in custody, and the report of it.
 
-intake → examine → (adviser_review → answered) → publish; or → withheld, or the end.
+intake → examine → ((summary) → adviser_review → answered) → publish; or → withheld, or the end.
 
 What nothing was found against is published without anybody; all else an adviser reads first. Silence publishes nothing.
 """
@@ -15,7 +15,7 @@ from db.actor import Role
 from db.errors import InvalidInput
 from db.reviews import Question
 from graphs.workflow import Workflow
-from tools import portfolio_letters, portfolio_records, portfolio_steps, rebalance_profile
+from tools import portfolio_letters, portfolio_records, portfolio_steps, rebalance_profile, summaries
 from tools.case_records import answered_review, send_letter
 from tools.context import Context
 from tools.holdings import HoldingsUnusable
@@ -38,6 +38,7 @@ class State(TypedDict, total=False):
     profile: dict[str, Any]
     findings: list[dict[str, Any]]
     proposed: list[dict[str, Any]]
+    summary: dict[str, Any]
     word: dict[str, Any]
     figures: dict[str, Any]
     recommendations: list[dict[str, Any]]
@@ -71,6 +72,11 @@ async def examine(state: State, runtime: Runtime[Context]) -> State:
     }
 
 
+async def summary(state: State, runtime: Runtime[Context]) -> State:
+    """In a model's words, for the adviser to read beside the facts."""
+    return {"summary": await summaries.of_portfolio(runtime.context, state)}
+
+
 async def adviser_review(state: State, runtime: Runtime[Context]) -> State:
     client = state["client"]
     question = Question(
@@ -82,6 +88,7 @@ async def adviser_review(state: State, runtime: Runtime[Context]) -> State:
             "profile": state["profile"],
             "figures": state["measured"],
             "findings": [each for each in state["findings"] if each["verdict"] in NEEDS_ADVISER],
+            "explanation": state.get("summary", summaries.MODEL_OFF),
         },
         payload={
             "client_id": client["client_id"],
@@ -115,10 +122,12 @@ async def publish(state: State, runtime: Runtime[Context]) -> State:
     return told if task_id is None else {**told, "task_id": task_id}
 
 
-def after_examine(state: State) -> str:
+def after_examine(state: State, runtime: Runtime[Context]) -> str:
     if "outcome" in state:
         return END
-    return "adviser_review" if any(each["verdict"] in NEEDS_ADVISER for each in state["findings"]) else "publish"
+    if not any(each["verdict"] in NEEDS_ADVISER for each in state["findings"]):
+        return "publish"
+    return "adviser_review" if runtime.context.model is None else "summary"
 
 
 def unless_over(onwards: str) -> Any:
@@ -127,11 +136,12 @@ def unless_over(onwards: str) -> Any:
 
 def build() -> StateGraph[State, Context, State, State]:
     graph = StateGraph(State, context_schema=Context)
-    for node in (intake, examine, adviser_review, answered, publish):
+    for node in (intake, examine, summary, adviser_review, answered, publish):
         graph.add_node(node.__name__, node)
     graph.add_edge(START, "intake")
     graph.add_conditional_edges("intake", unless_over("examine"), ["examine", END])
-    graph.add_conditional_edges("examine", after_examine, ["adviser_review", "publish", END])
+    graph.add_conditional_edges("examine", after_examine, ["summary", "adviser_review", "publish", END])
+    graph.add_edge("summary", "adviser_review")
     graph.add_edge("adviser_review", "answered")
     graph.add_conditional_edges("answered", unless_over("publish"), ["publish", END])
     graph.add_edge("publish", END)
@@ -149,6 +159,7 @@ WORKFLOW = Workflow(
     agents={
         "intake": "intake-agent",
         "examine": "portfolio-agent",
+        "summary": "explanation-agent",
         "answered": "portfolio-agent",
         "publish": "letter-agent",
     },

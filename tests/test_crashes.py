@@ -13,6 +13,8 @@ from tests.crash_deployment import Deployment, until
 from tests.crash_judge import assert_right, payouts
 from tests.crash_paths import ACCEPT, PATHS, WITHDRAW, Case, Path, assert_killed, begin, play_with_kill
 from tests.fork_server import Forked
+from tests.hostile_model import hostile_model, stalls
+from tests.test_path_of_a_model import explained
 
 AROUND = ("before_checkpoint", "after_checkpoint")
 QUICK = {
@@ -27,6 +29,9 @@ QUICK = {
 FORGET_CHECKPOINT = """
     DELETE FROM checkpoints c WHERE thread_id LIKE %s
     AND checkpoint_id = (SELECT max(checkpoint_id) FROM checkpoints WHERE thread_id = c.thread_id)
+"""
+MODEL_CALLS = """
+    SELECT scope, status, input_tokens + output_tokens AS tokens FROM model_calls WHERE thread_id = %s ORDER BY call_id
 """
 ANSWERED = "SELECT 1 FROM checkpoint_writes WHERE thread_id LIKE %s AND channel = 'acceptance'"
 
@@ -107,6 +112,36 @@ def pay_as_the_tutorial_does(deployed: Deployment, task_id: str, **environment: 
     return deployed.start(
         "tutorial", task_id, "cust_2002", "ACC002", target="tests.crash_tutorial:pay", **bank | environment
     )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("most_calls", ["12", "1"])
+def test_killed_while_a_model_is_asked_the_case_goes_on_and_what_was_reserved_stays_spent(
+    deployed: Deployment, most_calls: str
+) -> None:
+    """Where the lost call was the last that the run may make, the next worker asks no more, and the template speaks."""
+    with hostile_model() as model:
+        environment = {"COUNTERSIGN_MODEL_LETTERS": "true", "COUNTERSIGN_MODEL_RUN_CALLS": most_calls}
+        environment |= model.environment()
+        model.behave(stalls(60))
+        armed = deployed.worker(**environment)
+        case = begin(deployed, ACCEPT)
+        until(lambda: model.asked, "the model is asked")
+        armed.kill()
+        (lost,) = deployed.rows(MODEL_CALLS, case.thread_id)
+        model.behave(explained)
+        with deployed.working(**environment):
+            case.finish()
+        sent = len(model.asked)
+
+    reserved, *more = deployed.rows(MODEL_CALLS, case.thread_id)
+    (budget,) = deployed.rows("SELECT calls, tokens FROM model_budgets WHERE scope = %s", lost["scope"])
+    assert_right(case)
+    assert reserved == lost and lost["status"] == "reserved" and lost["tokens"] > 2000
+    assert [call["scope"] for call in more] == [lost["scope"]]
+    assert [call["status"] for call in more] == (["taken"] if most_calls == "12" else ["refused"])
+    assert budget["calls"] == sent == min(2, int(most_calls))
+    assert budget["tokens"] == lost["tokens"] + more[0]["tokens"]
 
 
 @pytest.mark.slow

@@ -3,16 +3,20 @@
 import asyncio
 import json
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
 import httpx
+import psycopg
 import pytest
 from langgraph_sdk import get_client
 
 from tests.hostile_model import Call, HostileModel, Reply, calls, calls_forever, fails, hostile_model
 from tests.payers import bank_sql, new_payer
 from tests.service import BOOTSTRAP_KEY, Service, answer, follow, open_review, service
+from tests.test_path_of_a_fraud_case import judged as opened
+from tests.test_path_of_a_fraud_case import payment, structured
 
 
 @pytest.fixture(scope="module")
@@ -235,3 +239,56 @@ def test_conversation_is_its_beginners_alone_and_no_agents(countersign: Service,
     by_agent = countersign.client("agent").post("/runs/wait", json=body)
 
     assert (by_staff.status_code, by_agent.status_code) == (403, 403)
+
+
+def test_drained_budgets_are_never_passed_and_cases_end_without_a_model(
+    countersign: Service, endpoint: HostileModel
+) -> None:
+    """By answers that claim millions of tokens, by calls without end, and by answers without end; `reason` says it."""
+    endpoint.behave(fails(500))
+    known = open_review(countersign.client("analyst"), structured(countersign.client("operator")))
+    judged = partial(judged_without, countersign, endpoint, known["payload"]["account"])
+    endpoint.behave(lambda asked: Reply("{}", tokens=(10_000_000, 1_000)))
+    of_runs = [judged() for _ in range(3)]
+    after_tokens = budget(countersign, "tokens = 0")
+
+    left = budget(countersign, "max_calls = calls + 9")
+    talker, asked = Talker(countersign), len(endpoint.asked)
+    endpoint.behave(calls_forever("list_my_customers"))
+    said = talker.send("What do I have?")
+    endpoint.behave(lambda asked: Reply("x" * 30_000))
+    of_day = [judged()]
+    while of_day[-1] != (0, "budget"):
+        of_day.append(judged())
+    answered = talker.say("Still there?")
+    drained = budget(countersign, "max_calls = 10000")
+    sent = len(endpoint.asked) - asked
+
+    assert of_runs == [(1, "budget"), (1, "budget"), (0, "budget")]
+    assert after_tokens["tokens"] >= after_tokens["max_tokens"]
+    assert said.is_success and answered.strip() and len(of_day) <= 10
+    assert sent == 9 and drained["calls"] == left["calls"] + 9
+
+
+def judged_without(countersign: Service, endpoint: HostileModel, account: str) -> tuple[int, str]:
+    """One more payment just under what is reported, to its end: how often the model was asked, and why its words were
+    not taken."""
+    asked, operator, analyst = len(endpoint.asked), countersign.client("operator"), countersign.client("analyst")
+    thread_id = opened(operator, payment(account=account, amount_minor=950_000))
+    review = open_review(analyst, thread_id)
+    answer(analyst, review, {"action": "release", "note": "wages"}).raise_for_status()
+    follow(analyst, thread_id)
+    assert operator.get(f"/threads/{thread_id}").json()["outcome"] == "released"
+    wrote = review["facts"]["explanation"]
+    sent = operator.get(f"/threads/{thread_id}/model-calls").json()["calls"]
+    assert len(endpoint.asked) - asked == len([call for call in sent if call["status"] != "refused"])
+    assert (wrote["source"], wrote["text"]) == ("template", review["facts"]["narrative"])
+    return len(endpoint.asked) - asked, str(wrote["reason"])
+
+
+def budget(countersign: Service, change: str) -> dict[str, int]:
+    """The tenant's day as it was before this change of it."""
+    found = countersign.client("operator").get("/models/today").json()["budget"]
+    with psycopg.connect(countersign.database_url) as conn:
+        conn.execute(f"UPDATE model_budgets SET {change} WHERE scope LIKE 'day:%'".encode())
+    return dict(found)

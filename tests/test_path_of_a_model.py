@@ -1,19 +1,19 @@
 """A language model over HTTP: mails become cases as their writers confirm them, and what it writes decides nothing."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import httpx
-import psycopg
 import pytest
 
-from db.canonical import sha256_hex
 from db.embedded import Server
+from graphs import WORKFLOWS
 from tests.conftest import copied
 from tests.hostile_model import (
     Asked,
     Behaviour,
+    Call,
     HostileModel,
     Reply,
     fails,
@@ -23,11 +23,12 @@ from tests.hostile_model import (
     refuses,
     says,
     says_json,
+    truncates,
 )
+from tests.model_cases import STORIES, Stage, played, speaks
 from tests.payers import new_payer
-from tests.service import Service, answer, follow, open_review, service, start_case
+from tests.service import Service, answer, follow, open_review, service
 from tests.test_path_of_a_fraud_case import keyed, structured
-from tests.test_path_of_a_loan import APPLICATION
 
 MAIL = """Guten Tag,
 
@@ -48,8 +49,15 @@ def endpoint() -> Iterator[HostileModel]:
 def countersign(
     module_database_url: str, tmp_path_factory: pytest.TempPathFactory, endpoint: HostileModel
 ) -> Iterator[Service]:
-    """With a model that also writes in letters. Rules alone judge payments, whatever the hour."""
-    environment = {"COUNTERSIGN_FRAUD_MODEL": "off", "COUNTERSIGN_MODEL_LETTERS": "true", **endpoint.environment()}
+    """With a model that also writes in letters. Rules alone judge payments, whatever the hour. Whoever started it has
+    set what LangChain would report every run by."""
+    environment = {
+        "COUNTERSIGN_FRAUD_MODEL": "off",
+        "COUNTERSIGN_MODEL_LETTERS": "true",
+        "LANGSMITH_TRACING": "true",
+        "LANGSMITH_ENDPOINT": endpoint.url,
+        **endpoint.environment(),
+    }
     with service(module_database_url, tmp_path_factory.mktemp("home"), **environment) as served:
         yield served
 
@@ -60,12 +68,6 @@ def without(postgres: Server, migrated: str, tmp_path_factory: pytest.TempPathFa
     for database_url in copied(postgres, migrated):
         with service(database_url, tmp_path_factory.mktemp("off"), COUNTERSIGN_FRAUD_MODEL="off") as served:
             yield served
-
-
-@pytest.fixture(scope="module")
-def off(without: Service) -> tuple[dict[str, Any], dict[str, Any]]:
-    """A fraud case and a loan as they come out without a model."""
-    return suspected(without), offered(without)
 
 
 def reads(**found: str) -> Behaviour:
@@ -88,6 +90,10 @@ def explained(asked: Asked) -> Reply:
         text = f"You requested {facts['requested']}. We offer {facts['offer']} with {facts['payment each month']} each."
     elif "score" in facts:
         text = f"This payment of {facts['amount']} from {facts['from']} has a score of {facts['score']}."
+    elif "exposed" in facts:
+        text = f"This exposes {facts['exposed']}, or {facts['share of the portfolio']}, after {facts['move']}."
+    elif "value" in facts:
+        text = f"The value is {facts['value']} after {facts['gained or lost']}: {facts['warnings'][0]}."
     else:
         text = f"You requested {facts['requested']} on {facts['applied on']}."
     return Reply(json.dumps({"text": text}))
@@ -182,29 +188,67 @@ def test_intake_is_replayed_by_its_key(countersign: Service, endpoint: HostileMo
 
 BEHAVIOURS: dict[str, Behaviour] = {
     "honest": explained,
-    "plain": plain(explained),
-    "lying": says_json({"text": LIE}),
     "failing": fails(500),
+    "garbage": garbage(),
+    "truncated": truncates(),
+    "refusing": refuses(),
+    "adversary": lambda asked: Reply(json.dumps({"text": LIE}), [Call("create_transfer", {"amount": "9999.00"})]),
+    "lying": says_json({"text": LIE}),
+    "plain": plain(explained),
 }
+"""No two after each other fail as endpoints do, or it would be left alone; a plain one is known for one ever after."""
 
 
-@pytest.mark.parametrize("name", BEHAVIOURS)
-def test_fraud_case_and_loan_come_out_alike_whatever_the_model_says(
-    countersign: Service, off: tuple[dict[str, Any], dict[str, Any]], endpoint: HostileModel, name: str
+@pytest.fixture(scope="module")
+def stages(countersign: Service, without: Service) -> tuple[Stage, Stage]:
+    return Stage(countersign), Stage(without)
+
+
+def alike(stages: tuple[Stage, Stage], endpoint: HostileModel, name: str, seed: str, behaviours: Iterable[str]) -> None:
+    """Whatever the model does, the story comes out as without one; and nobody is shown what is wrong of its words."""
+    off = played(stages[1], name, seed)
+    for behaviour in behaviours:
+        endpoint.behave(BEHAVIOURS[behaviour])
+        asked = len(endpoint.asked)
+
+        came = played(stages[0], name, seed)
+
+        assert came.same == off.same, (name, behaviour, seed)
+        assert len(endpoint.asked) > asked and "7,777.00" not in came.told
+        honest = behaviour in ("honest", "plain")
+        assert came.words and {word["source"] for word in came.words} == {"model" if honest else "template"}, behaviour
+        assert honest or all(word["reason"] for word in came.words)
+    assert {word["model"] for word in off.words} <= {"off"}
+
+
+@pytest.mark.parametrize("name", STORIES)
+def test_every_workflow_comes_out_alike_whatever_the_model_says(
+    stages: tuple[Stage, Stage], endpoint: HostileModel, name: str, seed: int
 ) -> None:
-    endpoint.behave(BEHAVIOURS[name])
-    case, loan = suspected(countersign), offered(countersign)
-    off_case, off_loan = off
+    """Two ways to be hostile, another pair for each workflow and seed; all of them in the next test."""
+    at = (seed + list(STORIES).index(name)) % 6
+    order = list(BEHAVIOURS)[1:7]
 
-    wrote = case["facts"]["explanation"]
-    assert case["same"] == off_case["same"] and loan["same"] == off_loan["same"]
-    assert case["payload_sha256"] == sha256_hex(case["payload"])
-    assert off_case["facts"]["explanation"] == {"model": "off"}
-    assert "7,777.00" not in json.dumps(case["facts"]) and "7,777.00" not in loan["letter"]
-    honest = name in ("honest", "plain")
-    assert (wrote["source"] == "model", "In other words" in loan["letter"]) == (honest, honest)
-    assert honest or (wrote["reason"] and wrote["text"] == case["facts"]["narrative"])
-    assert wrote["spent"]["calls"] >= 1
+    alike(stages, endpoint, name, f"{seed} {name}", ["honest", *(order * 2)[at : at + 2]])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", STORIES)
+def test_every_workflow_comes_out_alike_from_many_seeds(
+    stages: tuple[Stage, Stage], endpoint: HostileModel, name: str, seed: int
+) -> None:
+    for number in range(3):
+        alike(stages, endpoint, name, f"{seed} {name} {number}", BEHAVIOURS)
+
+
+def test_no_workflow_that_asks_a_model_is_left_out() -> None:
+    """A conversation alone comes to no outcome; what it may do, `test_path_of_a_hostile_model` says."""
+    asking = {each.name for each in WORKFLOWS if speaks(each.build.__module__)}
+    talking = {each.name for each in WORKFLOWS if each.converses}
+
+    assert asking - talking == STORIES.keys() - {"transfer"}, "a transfer asks through its fraud case"
+    assert talking == {"copilot"}
+    assert not [each.name for each in WORKFLOWS if each.daily is not None and each.name in asking]
 
 
 def test_calls_and_budgets_of_a_case_are_staffs_to_see(countersign: Service, endpoint: HostileModel) -> None:
@@ -233,31 +277,14 @@ def test_without_a_model_everything_says_so_and_free_text_says_why(without: Serv
     assert refused.status_code == 422 and "COUNTERSIGN_MODEL" in refused.text
     assert [httpx.get(f"{without.url}{path}").json()["model"] for path in ("/health", "/info")] == ["off", "off"]
     assert httpx.get(f"{countersign.url}/health").json()["model"] == "hostile-1"
+    assert "LANGSMITH_TRACING would send" in (countersign.home / "up.log").read_text()
 
 
 def suspected(served: Service) -> dict[str, Any]:
-    """An analyst's review of a held payment; `same` is what must not depend on a model."""
+    """An analyst's review of a held payment, which they block."""
     operator, analyst = served.client("operator"), served.client("analyst")
     thread_id = structured(operator)
     review = open_review(analyst, thread_id)
-    payload = {
-        key: value for key, value in review["payload"].items() if key in ("amount_minor", "currency", "reference")
-    }
     answer(analyst, review, {"action": "block", "note": "no"})
     follow(analyst, thread_id)
-    case = operator.get(f"/fraud/cases/{thread_id}").json()
-    same = (payload, case["verdict"], case["score"], case["band"], review["form"])
-    return review | {"same": same, "thread_id": thread_id}
-
-
-def offered(served: Service) -> dict[str, Any]:
-    client = served.client("client")
-    with psycopg.connect(served.database_url, autocommit=True) as conn:
-        # So that nobody has asked for a loan too often.
-        conn.execute("UPDATE loan_applications SET created_at = created_at - interval '40 days'")
-    thread_id = start_case(client, APPLICATION)
-    follow(client, thread_id)
-    values = client.get(f"/threads/{thread_id}/state").json()["values"]
-    review = open_review(client, thread_id)
-    (letter,) = client.get(f"/threads/{thread_id}/letters").json()
-    return {"same": (values["decision"], review["payload_sha256"]), "letter": letter["body"]}
+    return review

@@ -22,6 +22,7 @@ from tools.model_calls import Conclusion, Limits, Mode, NewCall, Spender, Spent
 from tools.model_client import Message, ModelClient, ModelFault, Said
 from tools.model_prompts import Prompt
 from tools.model_redaction import redacted
+from tools.model_schema import strict, unbounded
 from tools.model_words import complaint, opening, plain_tools, read, tools_in_words
 
 ANSWER_TOKENS = 2_000
@@ -99,6 +100,7 @@ class OpenAIModel:
     writes_letters: bool = False
     knows_schemas: bool = True
     knows_tools: bool = True
+    counts: bool = True
 
     @property
     def name(self) -> str:
@@ -117,7 +119,7 @@ class OpenAIModel:
                 found.append(answer)
             return fault
 
-        asking = _Asking(self, prompt, spender, shape.model_json_schema(), judge=judge)
+        asking = _Asking(self, prompt, spender, strict(shape.model_json_schema()), judge=judge)
         talk = opening(prompt, facts)
         reason = "invalid"
         for _ in ("the answer", "its repair"):
@@ -133,7 +135,7 @@ class OpenAIModel:
     async def converse(
         self, prompt: Prompt, talk: Sequence[Message], tools: Sequence[Mapping[str, Any]], spender: Spender
     ) -> Said | Abstained:
-        asking = _Asking(self, prompt, spender, tools=tools, judge=lambda said: said.refusal)
+        asking = _Asking(self, prompt, spender, tools=unbounded(tools), judge=lambda said: said.refusal)
         said = await asking.answer([{"role": "system", "content": prompt.text}, *talk])
         if isinstance(said, Said) and said.refusal:
             return Abstained("refused", said.refusal)
@@ -143,7 +145,7 @@ class OpenAIModel:
 @dataclass(slots=True)
 class _Asking:
     """One question, over its attempts; `fault` is what was wrong with the last answer. `plain`: the endpoint refused
-    what it may not know, and is asked in words."""
+    what it may not know, and is asked in words; `uncounted`: nor is it asked for its count of tokens any more."""
 
     model: OpenAIModel
     prompt: Prompt
@@ -153,6 +155,7 @@ class _Asking:
     judge: Callable[[Said], str | None] = lambda said: None
     fault: str = ""
     plain: bool = False
+    uncounted: bool = False
 
     async def answer(self, talk: Sequence[Message]) -> Said | Abstained:
         attempt = 0
@@ -163,6 +166,9 @@ class _Asking:
                 return got
             if mode != "plain" and got.status in (400, 404, 415, 422, 501):
                 self.plain = True
+                continue
+            if got.status in (400, 422) and self.model.counts and not self.uncounted:
+                self.uncounted = True
                 continue
             attempt += 1
             pause = _pause(got, attempt)
@@ -192,7 +198,8 @@ class _Asking:
         in_words = mode == "plain" and bool(self.tools)
         streams = self.schema is None and not in_words
         try:
-            said = await self.model.client.ask(sent, self._parameters(mode), streams=streams)
+            counts = self.model.counts and not self.uncounted
+            said = await self.model.client.ask(sent, self._parameters(mode), streams=streams, counts=counts)
         except ModelFault as fault:
             if fault.transient:
                 self.model.breaker.failed(time.monotonic())
@@ -200,6 +207,7 @@ class _Asking:
         self.model.breaker.succeeded()
         if self.plain:
             self._remember_plain()
+        self.model.counts &= counts
         return plain_tools(said) if in_words else said
 
     def _judged(self, got: Said | ModelFault, spent: Spent, mode: Mode) -> Conclusion:
@@ -237,7 +245,7 @@ class _Asking:
         if self.tools:
             asked["tools"] = list(self.tools)
         if self.schema is not None:
-            named = {"name": self.schema.get("title", "Answer"), "schema": self.schema}
+            named = {"name": self.schema.get("title", "Answer"), "schema": self.schema, "strict": True}
             asked["response_format"] = {"type": "json_schema", "json_schema": named}
         return asked
 

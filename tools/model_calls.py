@@ -200,6 +200,19 @@ async def budgets(conn: AsyncConnection[Any], tenant_id: str, scopes: Sequence[s
         return await cur.fetchall()
 
 
+async def forget_texts(conn: AsyncConnection[Any], before: datetime, most: int) -> int:
+    """How many calls of every tenant, made before then, lost what was asked and answered; the rest of them stays."""
+    cur = await conn.execute(
+        """
+        UPDATE model_calls SET asked = 'null', answered = NULL WHERE call_id IN (
+            SELECT call_id FROM model_calls WHERE asked <> 'null' AND created_at < %(before)s
+            ORDER BY created_at LIMIT %(most)s FOR UPDATE SKIP LOCKED)
+        """,
+        {"before": before, "most": most},
+    )
+    return cur.rowcount
+
+
 async def _take(conn: AsyncConnection[Any], tenant_id: str, scope: str, most: Limits, wanted: Spent) -> None:
     cur = await conn.execute(
         """

@@ -13,6 +13,7 @@ from db.errors import CountersignError
 if TYPE_CHECKING:
     from langchain_openai import ChatOpenAI
 
+OPENAI = "https://api.openai.com/v1"
 LONGEST_ANSWER = 20_000
 """Characters; a model that says more is cut off."""
 Message = dict[str, Any]
@@ -63,17 +64,19 @@ class ModelClient:
     _chat: "ChatOpenAI | None" = None
     _opening: asyncio.Lock = field(default_factory=asyncio.Lock)
 
-    async def ask(self, talk: Sequence[Message], asked: Mapping[str, Any], *, streams: bool) -> Said:
+    async def ask(self, talk: Sequence[Message], asked: Mapping[str, Any], *, streams: bool, counts: bool) -> Said:
         """`asked` are more parameters of the request: `max_tokens`, `tools`, `response_format`. Whoever watches a run
-        is told the answer's tokens as they come if it `streams`, and otherwise nothing. Raises ModelFault."""
+        is told the answer's tokens as they come if it `streams`, and otherwise nothing. The endpoint is asked for its
+        count of tokens if it `counts`. Raises ModelFault."""
         chat = await self._opened()
+        sending = {"extra_body": dict(asked), "stream_usage": counts}
         quiet: Any = None if streams else {"callbacks": [], "tags": ["nostream"]}
         from httpx2 import HTTPError
         from openai import OpenAIError
 
         try:
             async with asyncio.timeout(self.timeout_s):
-                return await _streamed(chat, talk, asked, quiet)
+                return await _streamed(chat, talk, quiet, sending)
         except TimeoutError as exc:
             raise ModelFault("timeout", f"no answer within {self.timeout_s:g} s", transient=True) from exc
         except OpenAIError as exc:
@@ -98,22 +101,22 @@ class ModelClient:
 
         return LinklessChat(
             model=self.name,
-            base_url=self.base_url,
+            # Always said: LangChain would look for it in OPENAI_API_BASE, and at LANGSMITH_GATEWAY.
+            base_url=self.base_url or OPENAI,
             api_key=lambda: self.api_key,
             timeout=self.timeout_s,
             max_retries=0,
             # Its own one is the whole process's, and whoever closes that closes everybody's.
             http_async_client=DefaultAsyncHttpxClient(timeout=self.timeout_s),
-            stream_usage=True,
             use_responses_api=False,
         )
 
 
-async def _streamed(chat: "ChatOpenAI", talk: Sequence[Message], asked: Mapping[str, Any], quiet: Any) -> Said:
+async def _streamed(chat: "ChatOpenAI", talk: Sequence[Message], quiet: Any, sending: Mapping[str, Any]) -> Said:
     """Streamed always, so that an answer without end is cut off, and one without its end is known to be none."""
     chunks: list[Any] = []
     length = 0
-    async for chunk in chat.astream(list(talk), quiet, extra_body=dict(asked), told=quiet is None):
+    async for chunk in chat.astream(list(talk), quiet, told=quiet is None, **sending):
         length += len(chunk.text) + sum(len(each.get("args") or "") for each in getattr(chunk, "tool_call_chunks", ()))
         if length > LONGEST_ANSWER:
             raise ModelFault("unreadable", f"an answer of more than {LONGEST_ANSWER} characters", transient=False)

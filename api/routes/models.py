@@ -31,7 +31,8 @@ class BudgetView(BaseModel):
 
 
 class CallView(BaseModel):
-    """One request; `asked` and `answered` without account numbers and names. `reason` says why it was not taken."""
+    """One request; `asked` and `answered` without account numbers and names, and null once they are too old to be kept.
+    `reason` says why it was not taken."""
 
     model_config = ConfigDict(from_attributes=True)
 

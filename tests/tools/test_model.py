@@ -16,6 +16,7 @@ from db.pool import Pool, open_pool
 from tests.hostile_model import (
     Call,
     HostileModel,
+    Reply,
     adversary,
     calls,
     fails,
@@ -177,6 +178,21 @@ async def test_plain_server_is_found_out_once_and_asked_in_words(
     assert [row["mode"] for row in await rows(second)] == ["plain"]
 
 
+async def test_server_that_counts_no_tokens_of_streams_is_asked_without(
+    endpoint: HostileModel, model: OpenAIModel, pool: Pool
+) -> None:
+    """What it may cost stays reserved."""
+    honest = plain(says(json.dumps(RIGHT)))
+    endpoint.behave(lambda asked: Reply(status=422) if "stream_options" in asked.body else honest(asked))
+    first, second = spender(pool), spender(pool)
+
+    answers = [await ask(model, first), await ask(model, second)]
+
+    assert answers == [Town(**RIGHT)] * 2
+    assert [row["status"] for row in await rows(first)] == ["failed", "failed", "taken"]
+    assert [row["status"] for row in await rows(second)] == ["taken"]
+
+
 async def test_tools_are_called_by_plain_servers_too(endpoint: HostileModel, model: OpenAIModel, pool: Pool) -> None:
     endpoint.behave(plain(says('{"tool": "pay", "arguments": {"amount": 1}}')))
 
@@ -241,16 +257,6 @@ async def test_endpoint_that_keeps_failing_is_left_alone(
     assert [str(answer).partition(":")[0] for answer in answers] == ["unavailable"] * 2 + ["open_circuit"] * 2
     assert len(endpoint.asked) - asked == 4
     assert [row["status"] for row in await rows(by)] == ["failed"] * 4 + ["refused"] * 2
-
-
-def test_breaker_lets_one_request_try_after_its_pause() -> None:
-    breaker = Breaker(most_failures=2, pause_s=30)
-    for at in (0.0, 1.0):
-        breaker.failed(at)
-
-    assert [breaker.lets_through(at) for at in (1.0, 30.0, 31.0, 32.0, 60.9)] == [False, False, True, False, False]
-    breaker.succeeded()
-    assert breaker.lets_through(33.0)
 
 
 async def test_what_is_kept_names_nobody(endpoint: HostileModel, model: OpenAIModel, pool: Pool) -> None:
