@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from tools.optimiser.branches import wash_sales
 from tools.optimiser.form import Form, form
 from tools.optimiser.problem import Conflict, Infeasible, RebalanceProblem, Relaxation
-from tools.optimiser.solve import solution, wash_sales
+from tools.optimiser.solve import solution
 from tools.optimiser.solver import least
 
 Array = Any

@@ -36,6 +36,7 @@ class Form:
     loss_lots: Array
     instrument: Array
     worth: Array
+    constant: float = 0.0
 
     @property
     def lots(self) -> int:
@@ -49,7 +50,7 @@ class Form:
 
     def objective(self, x: Array) -> float:
         active = self.active(x)
-        return float(self.problem.risk_aversion * active @ self.covariance @ active + self.linear @ x)
+        return float(self.problem.risk_aversion * active @ self.covariance @ active + self.linear @ x) + self.constant
 
     def slope(self, x: Array) -> Array:
         pull = 2 * self.problem.risk_aversion * (self.covariance @ self.active(x))

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from tools.optimiser.branches import TRADED
 from tools.optimiser.form import Form
-from tools.optimiser.solve import TRADED
 
 Array = Any
 FRACTION = Decimal("0.000001")

@@ -21,10 +21,16 @@ EXCESS = 1e-7
 def least(form: Form) -> tuple[Array, float]:
     """Trades and the proven gap to the optimum. Raises Infeasible, or Unsolved if gap or excess is too large."""
     x, multipliers = _answer(form)
+    return x, proven_gap(form, x, multipliers)
+
+
+def proven_gap(form: Form, x: Array, multipliers: Array) -> float:
+    """Raises Unsolved if trades are further from the optimum, or beyond a limit, than they may be."""
     gap, excess = form.gap(x, multipliers), form.excess(x)
-    if gap > GAP * max(1.0, form.problem.risk_aversion / ORDINARY) or excess > EXCESS:
+    # Not all that is compared with a NaN is false.
+    if not (gap <= GAP * max(1.0, form.problem.risk_aversion / ORDINARY) and excess <= EXCESS):
         raise Unsolved(f"gap {gap:.1e}, limits exceeded by {excess:.1e}")
-    return x, max(gap, 0.0)
+    return max(gap, 0.0)
 
 
 def settings() -> Any:
@@ -72,11 +78,11 @@ def _matrix(form: Form, free: Array) -> Any:
     size, rows, count = len(form.held), len(form.limits), len(free)
     bound: Array = size + rows + np.arange(count)
     sold = free < form.lots
-    places = np.column_stack(
-        [form.instrument[free], np.broadcast_to(size + np.arange(rows), (count, rows)), bound, bound + count]
-    )
+    # A trade changes its instrument's active weight and, in a tightened form, how much of it is traded.
+    changed = form.instrument[free][:, None] + np.arange(0, size, len(form.problem.instruments))
+    places = np.column_stack([changed, np.broadcast_to(size + np.arange(rows), (count, rows)), bound, bound + count])
     values = np.column_stack(
-        [-form.place[form.instrument[free], free], form.rows[:, free].T, np.full(count, -1.0), np.where(sold, 1.0, 0.0)]
+        [-form.place[changed, free[:, None]], form.rows[:, free].T, np.full(count, -1.0), np.where(sold, 1.0, 0.0)]
     )
     there = values != 0
     starts = size + np.concatenate([[0], np.cumsum(there.sum(axis=1))])
@@ -89,9 +95,8 @@ def _matrix(form: Form, free: Array) -> Any:
 def _quadratic(form: Form, count: int) -> Any:
     """The upper triangle, as the solver takes it; nothing for the trades themselves."""
     size = len(form.held)
-    columns, rows = np.tril_indices(size)
-    starts = np.concatenate([[0], np.cumsum(np.arange(1, size + 1))])
-    starts = np.concatenate([starts, np.full(count, starts[-1])])
+    columns, rows = np.nonzero(np.tril(form.covariance))
+    starts = np.concatenate([[0], np.cumsum(np.bincount(columns, minlength=size + count))])
     values = 2 * form.problem.risk_aversion * form.covariance[rows, columns]
     return csc_matrix((values, rows, starts), shape=(size + count, size + count))
 
