@@ -87,15 +87,12 @@ class Draft:
 
     def sells(self) -> Iterator[tuple[int, int, list[int]]]:
         """Account, instrument, and the lots sold of it there."""
-        pairs = sorted({(self.account(place), int(self.of.instrument[place])) for place in range(self.of.lots)})
-        for account, instrument in pairs:
-            lots = [
-                place
-                for place in range(self.of.lots)
-                if self.shares[place] and (self.account(place), self.of.instrument[place]) == (account, instrument)
-            ]
-            if lots:
-                yield account, instrument, lots
+        found: dict[tuple[int, int], list[int]] = {}
+        for place in range(self.of.lots):
+            if self.shares[place]:
+                found.setdefault((self.account(place), int(self.of.instrument[place])), []).append(place)
+        for (account, instrument), lots in sorted(found.items()):
+            yield account, instrument, lots
 
     def cash_minor(self, account: int) -> int:
         """After all trades. Each order's amount and cost are rounded once, as `orders` states them."""
@@ -106,7 +103,8 @@ class Draft:
                 cash += self.amount_minor(lots[0], shares) - self.cost_minor(lots[0], shares)
         size = len(self.of.held)
         for place in range(self.of.lots + account * size, self.of.lots + (account + 1) * size):
-            cash -= self.amount_minor(place, self.shares[place]) + self.cost_minor(place, self.shares[place])
+            if self.shares[place]:
+                cash -= self.amount_minor(place, self.shares[place]) + self.cost_minor(place, self.shares[place])
         return cash
 
     def spare_minor(self, account: int) -> int:
@@ -219,23 +217,32 @@ def _improve(draft: Draft, places: list[int]) -> None:
         if (draft.step(place) == 1 or not draft.shares[place]) and draft.of.instrument[place] not in washed
     ]
     while True:
-        moves = [move for place in places for move in _more_bought(draft, place)]
+        spare_minor = {account: draft.spare_minor(account) for account in {draft.account(place) for place in places}}
+        moves = [move for place in places for move in _more_bought(draft, place, spare_minor[draft.account(place)])]
         best = min(moves, key=lambda move: draft.of.objective(draft.with_move(move)), default=None)
         if best is None or draft.of.objective(draft.with_move(best)) >= draft.of.objective(draft.x) - BETTER:
             return
         draft.put(*best)
 
 
-def _more_bought(draft: Draft, place: int) -> Iterator[Move]:
-    """A share more, or a quarter of what cash is to spare for; from nothing the minimum."""
-    spare_minor, excess = draft.spare_minor(draft.account(place)), max(draft.of.excess(draft.x), 0.0)
+def _more_bought(draft: Draft, place: int, spare_minor: int) -> Iterator[Move]:
+    """A quarter of what cash is to spare for, a quarter of that, and so on down to a share; from nothing the minimum.
+
+    Were a limit nearer than that quarter, single shares, or millionths of one, would take as many rounds.
+    """
+    excess = max(draft.of.excess(draft.x), 0.0)
     least = _stepped(draft, place, Decimal(draft.market.min_trade_minor) / draft.price(place), ROUND_CEILING)
-    quarter = _stepped(draft, place, spare_minor / draft.price(place) / 4, ROUND_FLOOR)
-    for more in {draft.step(place), max(quarter, draft.step(place))}:
+    for more in _quarters(draft, place, spare_minor / draft.price(place)):
         move = place, max(draft.shares[place] + more, least)
         affordable = _paid_more_minor(draft, move) <= spare_minor
         if affordable and draft.of.excess(draft.with_move(move)) <= excess + BETTER:
             yield move
+
+
+def _quarters(draft: Draft, place: int, shares: Decimal) -> Iterator[Decimal]:
+    while (shares := _stepped(draft, place, shares / 4, ROUND_FLOOR)) > draft.step(place):
+        yield shares
+    yield draft.step(place)
 
 
 def _paid_more_minor(draft: Draft, move: Move) -> int:

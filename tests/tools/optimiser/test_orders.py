@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from db.errors import InvalidInput
 from tests.tools.optimiser.vectors import generated
 from tools.optimiser.orders import Orders, to_orders
-from tools.optimiser.problem import Account, RebalanceProblem
+from tools.optimiser.problem import Account, Band, RebalanceProblem
 from tools.optimiser.rounding import Listing, Market
 from tools.optimiser.solve import solve
 
@@ -154,3 +154,14 @@ def test_thousands_of_cheap_shares_do_not_take_thousands_of_rounds() -> None:
 
     assert found.exceeded == ()
     assert found.after.objective < found.before.objective
+
+
+def test_what_a_limit_leaves_to_buy_is_not_bought_by_millionths_of_a_share() -> None:
+    """Cash is to spare, but the band is nearly full, and what fell below the minimum is tried again from there."""
+    banded = replace(POOL[4], bands=(Band("all", tuple(range(20)), 0.0, 0.9),))
+    problem, market = traded(banded, 20_000_00, False, 50_00)
+
+    found = to_orders(problem, solve(problem), market)
+
+    assert found.exceeded == ()
+    assert abs(found.rounding_loss) < 1e-4
