@@ -17,8 +17,9 @@ TRADED = 1e-7
 """A trade below this is the solver's rounding: a cent in a hundred thousand."""
 NEGLIGIBLE = 1e-7
 """What cannot be better by more than this is not looked for: a thousandth of a basis point of the value."""
-MOST_SOLVES = 200
-"""After so many the best found is taken, and `gap` says how far from the optimum it can be."""
+MOST_WORK = 60_000_000
+"""Solves times the square of trades, about two seconds: 1000 solves of 250 trades. After so many the best found is
+taken, and `gap` says how far from the optimum it can be. Not a clock: the same problem ends with the same trades."""
 HOPELESS = 2000
 
 
@@ -74,7 +75,7 @@ class _Branches:
         if not self._open:
             return None
         node = heapq.heappop(self._open)
-        if self.best is not None and (self._hopeless(node) or self.solves >= MOST_SOLVES):
+        if self.best is not None and (self._hopeless(node) or self.solves * len(node.upper) ** 2 >= MOST_WORK):
             self.floor = min(self.floor, node.bound)
             return None
         if self.solves >= HOPELESS:
