@@ -11,6 +11,7 @@ from fastapi.middleware.cors import CORSMiddleware
 from fastapi.routing import APIRoute
 
 from api import auth, errors
+from api.a2a.mounting import mounted
 from api.bootstrap import collect_seldom, open_engine
 from api.mcp.server import McpEndpoint
 from api.protocol import (
@@ -132,7 +133,7 @@ def create_app(settings: Settings, database_url: str, *, with_worker: bool) -> F
     # Not `include_router`, which has each request look through each router.
     routes = [route for part in (*SDK_ROUTES, *STREAM_ROUTES, *OUR_ROUTES) for route in part.router().routes]
     app.state.routes = [route for route in routes if isinstance(route, APIRoute)]
-    app.router.routes.extend([*routes, mcp.route])
+    app.router.routes.extend([*routes, mcp.route, *mounted(settings)])
     return app
 
 

@@ -166,6 +166,11 @@ class Settings(BaseSettings):
         validation_alias="COUNTERSIGN_COPILOT_TOOLS",
         description="file with the names under which the copilot is offered operations and workflows; unset: their own",
     )
+    a2a: bool = Field(
+        False,
+        validation_alias="COUNTERSIGN_A2A",
+        description="serve agents that speak A2A, at /a2a; needs the extra a2a",
+    )
     log_level: str = Field("INFO", validation_alias="COUNTERSIGN_LOG_LEVEL", description="least severity logged")
 
     @field_validator("webhook_allow")
