@@ -13,6 +13,7 @@ from fastapi.routing import APIRoute
 from starlette.routing import BaseRoute
 
 from api import auth, errors
+from api.a2a.mounting import mounted
 from api.bootstrap import collect_seldom, open_engine
 from api.mcp.server import McpEndpoint
 from api.protocol import (
@@ -136,7 +137,7 @@ def create_app(settings: Settings, database_url: str, *, with_worker: bool, reli
     errors.install(app)
     routes = _routes()
     app.state.routes = [route for route in routes if isinstance(route, APIRoute)]
-    app.router.routes.extend([*routes, mcp.route])
+    app.router.routes.extend([*routes, mcp.route, *mounted(settings)])
     return app
 
 

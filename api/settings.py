@@ -188,6 +188,11 @@ class Settings(BaseSettings):
         validation_alias="COUNTERSIGN_ALLOW_TRACING",
         description="let LANGSMITH_TRACING and its like send runs, with customers' data, to a tracing service",
     )
+    a2a: bool = Field(
+        False,
+        validation_alias="COUNTERSIGN_A2A",
+        description="serve agents that speak A2A, at /a2a; needs the extra a2a",
+    )
     log_level: str = Field("INFO", validation_alias="COUNTERSIGN_LOG_LEVEL", description="least severity logged")
 
     @field_validator("webhook_allow")

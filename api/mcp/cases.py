@@ -25,7 +25,7 @@ from graphs.workflow import Workflow
 from tools.case_operations import CaseView, OfCase, case_view
 from tools.operation import Input
 
-_WORDS = {"running": "begins", "done": "is done", "failed": "failed", "interrupted": "asks a question"}
+WORDS = {"running": "begins", "done": "is done", "failed": "failed", "interrupted": "asks a question"}
 
 
 class Keyed(BaseModel):
@@ -97,7 +97,7 @@ async def awaited(agent: Agent, thread_id: UUID) -> CaseView:
                 if event.event == "task":
                     told += 1
                     node = orjson.loads(event.data)
-                    await agent.tell(told, None, f"{node['name']} {_WORDS[node['status']]}")
+                    await agent.tell(told, None, f"{node['name']} {WORDS[node['status']]}")
     except TimeoutError:
         pass
     return await case_of(agent, thread_id)

@@ -13,7 +13,7 @@ from api.mcp.agent import Agent, Asked, agent_of
 from db import errors
 
 REFUSED = (errors.CountersignError, ValidationError, *AWAY)
-_OURS = (errors.Unavailable, errors.NeedsReconcile, errors.SchemaMismatch, *AWAY)
+OURS = (errors.Unavailable, errors.NeedsReconcile, errors.SchemaMismatch, *AWAY)
 _log = logging.getLogger(__name__)
 
 Answering = Callable[[Agent, Any], Awaitable[Any]]
@@ -26,8 +26,8 @@ def answering(answer: Answering) -> Callable[[Asked, Any], Awaitable[Any]]:
         try:
             return await answer(agent_of(asked), wanted)
         except REFUSED as exc:
-            told = _told(exc)
-            code = INTERNAL_ERROR if isinstance(exc, _OURS) else INVALID_PARAMS
+            told = told_of(exc)
+            code = INTERNAL_ERROR if isinstance(exc, OURS) else INVALID_PARAMS
             raise MCPError(code, told["detail"], told) from exc
 
     return handle
@@ -35,11 +35,11 @@ def answering(answer: Answering) -> Callable[[Asked, Any], Awaitable[Any]]:
 
 def refused(exc: Exception) -> CallToolResult:
     """A tool's answer: whoever called it can mend the call by it."""
-    told = _told(exc)
+    told = told_of(exc)
     return CallToolResult(content=[TextContent(text=told["detail"])], structured_content=told, is_error=True)
 
 
-def _told(exc: Exception) -> dict[str, Any]:
+def told_of(exc: Exception) -> dict[str, Any]:
     if isinstance(exc, ValidationError):
         faults = exc.errors()[:20]
         fields = [

@@ -5,6 +5,7 @@ A person's decision is nothing that a task's client can give: it is told where t
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -18,7 +19,8 @@ from api.mcp.agent import TASKS, Agent
 from api.mcp.answers import case_answer
 from api.mcp.cases import ProvidedInput
 from api.mcp.elicitation import answer_of, input_requests, review_of, waits_for
-from db.errors import AlreadyAnswered, TooLate
+from api.mcp.withdrawing import is_taken_back, take_back, what_cancelling_does
+from db.errors import AlreadyAnswered, Conflict, Forbidden, TooLate
 from tools.case_operations import CaseView
 
 POLL_MS = 1_000
@@ -71,16 +73,19 @@ async def update(agent: Agent, wanted: TaskUpdate) -> dict[str, Any]:
 
 
 async def cancel(agent: Agent, wanted: OfTask) -> dict[str, Any]:
-    """Takes note of the wish and no more: what is under way may already have moved money, and a case ends by its own
-    rules."""
+    """Has the case taken back where its workflow knows that. Where it does not, or it is too late, the wish is
+    acknowledged all the same, as the extension has it; the status says what cancelling does."""
     _must_take_tasks(agent)
-    await cases.case_of(agent, wanted.task_id)
+    with suppress(Conflict, Forbidden):
+        await take_back(agent, wanted.task_id)
     return {"resultType": "complete"}
 
 
 def detailed(asked: Mapping[str, Any], case: CaseView) -> dict[str, Any]:
     """The task as it stands; `asked` is what its client can put before its user."""
     task, stands = _task(case), case.case.stands
+    if is_taken_back(case):
+        return task | {"status": "cancelled", "statusMessage": f"outcome: {case.case.outcome}"}
     if stands == "completed":
         result = case_answer(case).model_dump(by_alias=True, mode="json", exclude_none=True)
         return task | {"status": "completed", "statusMessage": f"outcome: {case.case.outcome}", "result": result}
@@ -89,16 +94,11 @@ def detailed(asked: Mapping[str, Any], case: CaseView) -> dict[str, Any]:
         detail = str(told.get("detail") or "this case met a fault")
         message = f"{detail}; staff may take it up again, and get_case tells how it stands"
         return task | {"status": "failed", "error": {"code": INTERNAL_ERROR, "message": message, "data": told}}
-    if asked:
-        return task | {
-            "status": "input_required",
-            "statusMessage": waits_for(case),
-            "inputRequests": asked,
-            "pollIntervalMs": POLL_SLOWLY_MS,
-        }
     waiting = waits_for(case)
-    slowly = {} if waiting is None else {"statusMessage": waiting, "pollIntervalMs": POLL_SLOWLY_MS}
-    return task | {"status": "working"} | slowly
+    said = "; ".join(one for one in (waiting, what_cancelling_does(case)) if one)
+    now: dict[str, Any] = {"status": "input_required", "inputRequests": asked} if asked else {"status": "working"}
+    slowly = {} if waiting is None else {"pollIntervalMs": POLL_SLOWLY_MS}
+    return task | now | {"statusMessage": said} | slowly
 
 
 def _task(case: CaseView) -> dict[str, Any]:

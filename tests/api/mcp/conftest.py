@@ -18,11 +18,17 @@ from pydantic import ConfigDict
 
 from db.embedded import Server
 from tests.conftest import copied
-from tests.service import Service, service
+from tests.service import Service, await_ok, service
 from tests.test_path_of_a_loan import APPLICATION
 
 TASKS = "io.modelcontextprotocol/tasks"
 MODERN, LEGACY = "2026-07-28", "legacy"
+ELEANOR: dict[str, Any] = {
+    "applicant_id": "cust_1001",
+    "employment": {"status": "employed", "since": "2016-03-14"},
+    "housing": {"status": "mortgage", "monthly_cost": "1150.00"},
+}
+"""Another applicant: who applies often is looked at."""
 
 
 class Made(Result):
@@ -120,17 +126,26 @@ async def task(client: Client, task_id: str, method: str = "tasks/get", **more: 
 
 async def task_once(client: Client, task_id: str, status: str) -> dict[str, Any]:
     """The task once it has this status, or has come to its end."""
-    while (told := await task(client, task_id))["status"] not in (status, "completed", "failed"):
+    while (told := await task(client, task_id))["status"] not in (status, "completed", "cancelled", "failed"):
         pass
     assert told["status"] == status, told
     return told
+
+
+def killed_and_restarted(served: Service) -> None:
+    served.started[0].kill()
+    served.started[0] = served.start("up")
+    served.started.pop()
+    await_ok(served, served.started[0])
 
 
 @pytest.fixture(scope="package")
 def countersign(postgres: Server, migrated: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """One for all of these. The learned fraud scorer minds the hour: rules alone decide."""
     for database_url in copied(postgres, migrated):
-        with service(database_url, tmp_path_factory.mktemp("home"), COUNTERSIGN_FRAUD_MODEL="off") as served:
+        with service(
+            database_url, tmp_path_factory.mktemp("home"), COUNTERSIGN_FRAUD_MODEL="off", COUNTERSIGN_A2A="on"
+        ) as served:
             yield served
 
 

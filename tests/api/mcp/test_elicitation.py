@@ -108,7 +108,9 @@ def test_a_task_that_its_client_can_do_nothing_for_is_working(waits_for: str, me
 
     told = detailed({}, CaseView(CaseLine(ID, "transfer", "input_required", None, NOW, NOW), None, {}, [asked], []))
 
-    assert (told["status"], told["statusMessage"], told["pollIntervalMs"]) == ("working", message, 5000)
+    said, on_cancelling = told["statusMessage"].split("; ")
+    assert (told["status"], said, told["pollIntervalMs"]) == ("working", message, 5000)
+    assert on_cancelling.startswith("it cannot be cancelled")
 
 
 def test_a_case_that_met_a_fault_is_a_task_that_failed() -> None:

@@ -8,17 +8,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from a2a.types import GetTaskRequest
 from mcp import Client
 from mcp.client.stdio import StdioServerParameters
 from mcp.shared.exceptions import MCPError
 from mcp_types import INVALID_PARAMS, METHOD_NOT_FOUND, MISSING_REQUIRED_CLIENT_CAPABILITY
 
+from tests.api.mcp import a2a_client
 from tests.api.mcp.conftest import (
+    ELEANOR,
     LEGACY,
     MODERN,
     application,
     called,
     key_of,
+    killed_and_restarted,
     made_task,
     over_http,
     speaking,
@@ -27,7 +31,7 @@ from tests.api.mcp.conftest import (
     transfer,
 )
 from tests.payers import new_payer
-from tests.service import Service, answer, await_ok, open_review
+from tests.service import Service, answer, open_review
 
 BRIDGE = (
     "import asyncio, os; from api.commands.mcp import serve;"
@@ -43,13 +47,6 @@ async def over_stdio(served: Service, key: str, mode: str, *, tasks: bool = Fals
     command = StdioServerParameters(command=sys.executable, args=entry, env=environment, cwd=Path.cwd())
     async with speaking(command, mode, tasks=tasks) as client:
         yield client
-
-
-def killed_and_restarted(served: Service) -> None:
-    served.started[0].kill()
-    served.started[0] = served.start("up")
-    served.started.pop()
-    await_ok(served, served.started[0])
 
 
 def accepted(asked: dict[str, Any], **content: Any) -> dict[str, Any]:
@@ -71,6 +68,23 @@ async def test_a_start_is_a_task_that_ends_with_the_tools_answer(countersign: Se
     assert (ended["ttlMs"], ended["resultType"]) == (None, "complete")
     assert ended["result"]["structuredContent"]["case"]["outcome"] == "settled"
     assert after["status"] == "completed"
+
+
+async def test_cancelling_takes_an_application_back_and_says_where_it_cannot(countersign: Service) -> None:
+    async with over_http(countersign, key_of(countersign.client("agent")), MODERN, tasks=True) as client:
+        loan = await made_task(client, "start_loan_origination", application(**ELEANOR))
+        offered = await task_once(client, loan.task_id, "input_required")
+        acknowledged = await task(client, loan.task_id, "tasks/cancel")
+        cancelled = await task_once(client, loan.task_id, "cancelled")
+        transferred = await made_task(client, "start_transfer", transfer(new_payer(countersign), amount="3000.00"))
+        waiting = await task_once(client, transferred.task_id, "input_required")
+        await task(client, transferred.task_id, "tasks/cancel")
+        still = await task(client, transferred.task_id)
+
+    assert "takes the application back" in offered["statusMessage"]
+    assert (acknowledged["resultType"], cancelled["statusMessage"]) == ("complete", "outcome: withdrawn")
+    assert "cannot be cancelled" in waiting["statusMessage"]
+    assert still == waiting
 
 
 async def test_what_a_checker_must_say_is_a_link_and_no_response_says_it(countersign: Service) -> None:
@@ -106,8 +120,14 @@ async def test_what_waits_outlives_the_server_for_every_client(countersign: Serv
         asked = [
             await task_once(client, made.task_id, "input_required") for client, made in zip(modern, tasks, strict=True)
         ]
+        a2a = await enter(a2a_client.speaking(countersign, key))
+        offered = await a2a_client.task(a2a, a2a_client.loan())
 
         killed_and_restarted(countersign)
+
+        assert await a2a.get_task(GetTaskRequest(id=offered.id)) == offered
+        ended = await a2a_client.task(a2a, a2a_client.wanting(a2a_client.acceptance(offered), taskId=offered.id))
+        assert a2a_client.outcome(ended) == "disbursed"
 
         for client, before in zip(modern, asked, strict=True):
             await the_task_is_answered(client, before)
