@@ -9,43 +9,29 @@ read_holdings, as the next round; nothing was ordered by then. Buys are sent whe
 or not at all where the bank says that the proceeds do not suffice.
 """
 
+from collections.abc import Callable
+from datetime import datetime
 from typing import Any, Literal, TypedDict, get_args
 
 from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime
 
 from db.errors import ProfileNotInForce
+from db.reviews import Question
 from graphs.workflow import Workflow
-from tools import (
-    rebalance_changes,
-    rebalance_confirmation,
-    rebalance_letters,
-    rebalance_orders,
-    rebalance_profile,
-    rebalance_records,
-    rebalance_reviews,
-    rebalance_steps,
-)
+from tools import rebalance_confirmation, rebalance_orders, rebalance_profile, rebalance_reviews, rebalance_steps
 from tools.bank_custody import Side
-from tools.case_records import answered_review, send_letter
+from tools.case_records import answered_review
 from tools.context import Context
 from tools.holdings import HoldingsUnusable
 from tools.rebalance_orders import open_ids
 from tools.rebalance_request import RebalanceRequest, rebalance_is_possible
-from tools.rebalance_reviews import FORMS, ConflictAnswer, ConflictStop, ExceptionsAnswer, SecondAnswer, Told
-from tools.review import ask, ask_form
+from tools.rebalance_reviews import ExceptionsAnswer, SecondAnswer, Told, form_of
+from tools.review import ask_form
 
-Refused = Literal["declined", "stopped", "refused"]
-Outcome = Literal[
-    "within_bands",
-    "proposal_only",
-    "rebalanced",
-    "partly_rebalanced",
-    "nothing_to_trade",
-    "profile_needed",
-    "unknown_client",
-    Refused,
-]
+Undone = Literal["declined", "stopped", "refused"]
+Done = Literal["within_bands", "nothing_to_trade", "proposal_only", "rebalanced", "partly_rebalanced"]
+Outcome = Literal[Done, Undone, "profile_needed", "unknown_client"]
 
 
 class State(TypedDict, total=False):
@@ -90,9 +76,7 @@ async def intake(state: State, runtime: Runtime[Context]) -> State:
         return {"ending": "unknown_client"}
     named = {"client_id": client.client_id, "full_name": client.full_name}
     try:
-        profile = await rebalance_profile.profile_of(runtime.context, client)
-        if state["request"]["custody_accounts"]:
-            profile = await rebalance_profile.with_owners(runtime.context, state["request"], profile)
+        profile = await rebalance_profile.suiting_all(runtime.context, state["request"], client)
     except HoldingsUnusable as exc:
         return {"client": named, **_refused(exc.code, str(exc))}
     except ProfileNotInForce as exc:
@@ -113,32 +97,20 @@ async def read_holdings(state: State, runtime: Runtime[Context]) -> State:
     return {"round": round_, "holdings": found, "relaxed": []}
 
 
-async def propose(state: State, runtime: Runtime[Context]) -> State:
+async def propose(state: State, runtime: Runtime[Context]) -> dict[str, Any]:
     """Trades at the proven optimum, with what suitability finds; or what conflicts."""
     try:
         found = await rebalance_steps.propose(runtime.context, state)
     except HoldingsUnusable as exc:
-        return _refused(exc.code, str(exc))
-    if "conflict" in found:
-        return {"conflict": found["conflict"]}
-    proposed: State = {
-        "conflict": {},
-        "proposal": found["proposal"],
-        "findings": found["findings"],
-        "worst": found["worst"],
-    }
+        return dict(_refused(exc.code, str(exc)))
+    if found["conflict"]:
+        return found
     if not found["proposal"]["orders"]:
-        return {**proposed, "ending": "nothing_to_trade"}
+        return {**found, "ending": "nothing_to_trade"}
     if state["profile"]["source"] == "self_declared":
-        return {**proposed, "ending": "proposal_only"}
-    orders = proposed["proposal"].pop("orders")
-    return {**proposed, "payload": rebalance_reviews.payload(state, orders)}
-
-
-async def conflict_review(state: State, runtime: Runtime[Context]) -> State:
-    form = ConflictAnswer if state["conflict"]["is_relaxable"] else ConflictStop
-    question = rebalance_reviews.conflict(state, runtime.context.now())
-    return {"conflict_answer": ask(question, form).model_dump()}
+        return {**found, "ending": "proposal_only"}
+    orders = found["proposal"].pop("orders")
+    return {**found, "payload": rebalance_reviews.payload(state, orders)}
 
 
 async def relax(state: State, runtime: Runtime[Context]) -> State:
@@ -146,11 +118,6 @@ async def relax(state: State, runtime: Runtime[Context]) -> State:
     if state["conflict_answer"]["verdict"] == "stop":
         return await _ended_by(runtime.context, "rebalance_conflict", "stopped")
     return {"relaxed": state["conflict"]["relaxation"], "conflict": {}}
-
-
-async def adviser_review(state: State, runtime: Runtime[Context]) -> State:
-    question = rebalance_reviews.review(state, runtime.context.now())
-    return {"answer": dict(ask_form(question, rebalance_changes.form(FORMS[state["worst"]], state)))}
 
 
 async def answered(state: State, runtime: Runtime[Context]) -> State:
@@ -167,11 +134,6 @@ async def answered(state: State, runtime: Runtime[Context]) -> State:
     return revised
 
 
-async def second_approval(state: State, runtime: Runtime[Context]) -> State:
-    question = rebalance_reviews.second_approval(state, runtime.context.now())
-    return {"second_answer": ask(question, SecondAnswer).model_dump()}
-
-
 async def seconded(state: State, runtime: Runtime[Context]) -> State:
     if state["second_answer"]["verdict"] == "approve":
         return {}
@@ -180,18 +142,13 @@ async def seconded(state: State, runtime: Runtime[Context]) -> State:
 
 async def recheck(state: State, runtime: Runtime[Context]) -> State:
     """Whether what was approved still stands: prices, holdings, and nobody else's trades in the same accounts."""
-    context = runtime.context
     try:
-        because = await rebalance_steps.voided_by(context, state)
+        because = await rebalance_steps.voided_by(runtime.context, state)
     except HoldingsUnusable as exc:
-        await rebalance_records.release_accounts(context)
         return _refused(exc.code, str(exc))
-    if because is None:
-        return {"voided": None}
-    await rebalance_records.release_accounts(context)
-    if state["round"] >= rebalance_steps.MOST_ROUNDS:
-        return {"voided": because, **_refused("approval_void", because)}
-    return {"voided": because}
+    if because is None or state["round"] < rebalance_steps.MOST_ROUNDS:
+        return {"voided": because}
+    return {"voided": because, **_refused("approval_void", because)}
 
 
 def sending(side: Side) -> Any:
@@ -203,41 +160,32 @@ def sending(side: Side) -> Any:
     return send
 
 
-def fills_of(side: Side) -> Any:
-    async def fills(state: State, runtime: Runtime[Context]) -> State:
-        return {"told": ask(rebalance_reviews.fills(state, side, runtime.context.now()), Told).model_dump()}
-
-    return fills
-
-
 async def look(state: State, runtime: Runtime[Context]) -> State:
     return {"orders": await rebalance_orders.look(runtime.context, state)}
 
 
 async def confirm(state: State, runtime: Runtime[Context]) -> State:
     """Holds what is held now against the proposal, and tells the client."""
-    context = runtime.context
-    confirmed = await rebalance_confirmation.confirm(context, state)
-    found: State = {**state, "confirmation": confirmed}
-    letter = rebalance_letters.confirmation(found, str(context.thread_id), context.now().date())
-    await send_letter(context, letter)
-    await rebalance_records.release_accounts(context)
-    return (
-        {"confirmation": confirmed} if confirmed["differences"] else {"confirmation": confirmed, "ending": "rebalanced"}
-    )
-
-
-async def exceptions(state: State, runtime: Runtime[Context]) -> State:
-    question = rebalance_reviews.exceptions(state, runtime.context.now())
-    return {"followed_up": ask(question, ExceptionsAnswer).model_dump()}
+    confirmed = await rebalance_confirmation.confirm(runtime.context, state)
+    ended: State = {} if confirmed["differences"] else {"ending": "rebalanced"}
+    return {"confirmation": confirmed, **ended}
 
 
 async def close(state: State, runtime: Runtime[Context]) -> State:
     """Tells the client if nothing was done that they may have expected."""
-    context, ending = runtime.context, state.get("ending", "partly_rebalanced")
-    if ending in get_args(Refused):
-        await send_letter(context, rebalance_letters.not_made(state, str(context.thread_id), context.now().date()))
+    ending = state.get("ending", "partly_rebalanced")
+    if ending in get_args(Undone):
+        await rebalance_confirmation.tell_why_not(runtime.context, state)
     return {"outcome": ending}
+
+
+def asking(key: str, question: Callable[[Any, datetime], Question], form: Callable[[Any], Any]) -> Any:
+    """A gate: the question of this state, and under `key` its answer."""
+
+    async def gate(state: State, runtime: Runtime[Context]) -> dict[str, Any]:
+        return {key: dict(ask_form(question(state, runtime.context.now()), form(state)))}
+
+    return gate
 
 
 def after_propose(state: State) -> str:
@@ -246,10 +194,6 @@ def after_propose(state: State) -> str:
 
 def after_answered(state: State) -> str:
     return {"approve": "recheck", "override": "second_approval"}.get(state["answer"]["verdict"], "read_holdings")
-
-
-def after_recheck(state: State) -> str:
-    return "sell" if state["voided"] is None else "read_holdings"
 
 
 def unless_open(gate: str, onwards: str) -> Any:
@@ -276,19 +220,32 @@ def _refused(code: str, text: str) -> State:
     return {"refused_for": {"code": code, "text": text}, "ending": "refused", "because": code}
 
 
-async def _ended_by(context: Context, kind: str, ending: Refused) -> State:
+async def _ended_by(context: Context, kind: str, ending: Undone) -> State:
     """By a person, or because nobody answered."""
     given = await answered_review(context, kind)
     return {"ending": ending, "because": "not_answered" if given.status == "expired" else ending}
 
 
-_NAMED = (
-    *(intake, read_holdings, propose, conflict_review, relax, adviser_review, answered, second_approval, seconded),
-    *(recheck, confirm, exceptions, close),
-)
-NODES: dict[str, Any] = {node.__name__: node for node in _NAMED} | {
-    "sell": sending("sell"), "sell_fills": fills_of("sell"), "look_at_sells": look,
-    "buy": sending("buy"), "buy_fills": fills_of("buy"), "look_at_buys": look,
+NODES: dict[str, Any] = {
+    "intake": intake,
+    "read_holdings": read_holdings,
+    "propose": propose,
+    "conflict_review": asking("conflict_answer", rebalance_reviews.conflict, rebalance_reviews.conflict_form),
+    "relax": relax,
+    "adviser_review": asking("answer", rebalance_reviews.review, rebalance_reviews.review_form),
+    "answered": answered,
+    "second_approval": asking("second_answer", rebalance_reviews.second_approval, form_of(SecondAnswer)),
+    "seconded": seconded,
+    "recheck": recheck,
+    "sell": sending("sell"),
+    "sell_fills": asking("told", rebalance_reviews.sell_fills, form_of(Told)),
+    "look_at_sells": look,
+    "buy": sending("buy"),
+    "buy_fills": asking("told", rebalance_reviews.buy_fills, form_of(Told)),
+    "look_at_buys": look,
+    "confirm": confirm,
+    "exceptions": asking("followed_up", rebalance_reviews.exceptions, form_of(ExceptionsAnswer)),
+    "close": close,
 }
 EDGES = (
     *((START, "intake"), ("conflict_review", "relax"), ("adviser_review", "answered"), ("second_approval", "seconded")),
@@ -301,11 +258,12 @@ FORKS: dict[str, tuple[Any, tuple[str, ...]]] = {
     "relax": (unless_ending("propose"), ("propose", "close")),
     "answered": (unless_ending(after_answered), ("recheck", "second_approval", "read_holdings", "close")),
     "seconded": (unless_ending("recheck"), ("recheck", "close")),
-    "recheck": (unless_ending(after_recheck), ("sell", "read_holdings", "close")),
-    "sell": (unless_open("sell_fills", "buy"), ("sell_fills", "buy")),
-    "look_at_sells": (unless_open("sell_fills", "buy"), ("sell_fills", "buy")),
-    "buy": (unless_open("buy_fills", "confirm"), ("buy_fills", "confirm")),
-    "look_at_buys": (unless_open("buy_fills", "confirm"), ("buy_fills", "confirm")),
+    "recheck": (
+        unless_ending(lambda state: "read_holdings" if state["voided"] else "sell"),
+        ("sell", "read_holdings", "close"),
+    ),
+    **dict.fromkeys(("sell", "look_at_sells"), (unless_open("sell_fills", "buy"), ("sell_fills", "buy"))),
+    **dict.fromkeys(("buy", "look_at_buys"), (unless_open("buy_fills", "confirm"), ("buy_fills", "confirm"))),
     "confirm": (unless_ending("exceptions"), ("exceptions", "close")),
 }
 

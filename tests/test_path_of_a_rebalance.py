@@ -11,7 +11,9 @@ from uuid import uuid4
 import httpx
 import psycopg
 import pytest
+from psycopg.types.json import Jsonb
 
+from db.canonical import sha256_hex
 from tests.many_portfolios import seed_portfolios
 from tests.payers import bank_sql
 from tests.service import Service, answer, follow, open_review, told_service
@@ -121,6 +123,17 @@ def positions(bank: httpx.Client, account_id: str) -> dict[str, Decimal]:
     return held
 
 
+def told(client: httpx.Client, thread_id: str) -> str:
+    """The one letter, which says that nothing was done and why."""
+    (letter,) = client.get(f"/threads/{thread_id}/letters").json()
+    assert letter["kind"] == "rebalance_not_made"
+    return " ".join(letter["body"].split())
+
+
+def revised(changes: dict[str, Any]) -> dict[str, Any]:
+    return {"verdict": "revise", "note": "the client would rather have it so", "changes": changes}
+
+
 def test_approved_orders_are_sold_then_bought_once_and_confirmed_to_the_client(
     countersign: Service, adviser: httpx.Client, bank: httpx.Client, accounts: Iterator[str]
 ) -> None:
@@ -203,6 +216,72 @@ def test_prices_that_moved_since_the_approval_void_it_and_ask_again(
     assert countersign.client("auditor").get(f"/threads/{thread_id}/effects").json() == []
     answer(adviser, second, {"verdict": "decline", "note": "they would rather wait"}).raise_for_status()
     ended(maker, thread_id, "declined")
+    assert "Your adviser looked at the trades" in told(maker, thread_id)
+
+
+def test_another_proposal_keeps_what_an_adviser_names_and_another_one_approves_it(
+    countersign: Service, adviser: httpx.Client, maker: httpx.Client, bank: httpx.Client, accounts: Iterator[str]
+) -> None:
+    account = next(accounts)
+    registered(maker, f"client-{account}")
+    thread_id = rebalanced(maker, f"client-{account}")
+    first = open_review(adviser, thread_id)
+    sold, bought = (
+        next(one["instrument_id"] for one in first["payload"]["orders"] if one["side"] == side)
+        for side in ("sell", "buy")
+    )
+    before = positions(bank, account)
+
+    unknown = answer(adviser, first, revised({"keep": [sold, "NOSUCH"]}))
+    approved = answer(adviser, first, {"verdict": "approve", "note": NOTE, "changes": {"keep": [sold]}})
+    changes = {"keep": [sold], "exclude": [sold, bought], "cash_to_raise_minor": 100_00, "turnover_bps": 4000}
+    answer(adviser, first, revised(changes)).raise_for_status()
+    follow(maker, thread_id)
+    other = countersign.client("adviser")
+    second = open_review(other, thread_id)
+
+    assert unknown.status_code == 422 and "NOSUCH" in unknown.text
+    assert unknown.json()["errors"][0]["field"].startswith("answer.changes.keep")
+    assert (approved.status_code, approved.json()["errors"][0]["field"]) == (422, "answer.verdict")
+    assert second["payload"]["changes"].items() >= changes.items() and second["payload"]["changes"]["of_round"] == 1
+    orders = {(one["side"], one["instrument_id"]) for one in second["payload"]["orders"]}
+    assert orders and not orders & {("sell", sold), ("buy", sold), ("buy", bought)}
+    with psycopg.connect(countersign.database_url) as conn:
+        kept = conn.execute(
+            "SELECT proposal -> 'changes' ->> 'by', answered_by FROM rebalance_proposals JOIN reviews USING (thread_id)"
+            " WHERE thread_id = %s AND round = 2 AND status = 'answered'",
+            (thread_id,),
+        ).fetchone()
+    assert kept and kept[0] == kept[1] == second["payload"]["changes"]["by"]
+    assert answer(adviser, second, {"verdict": "approve", "note": NOTE}).status_code == 403
+    answer(other, second, {"verdict": "approve", "note": NOTE}).raise_for_status()
+    ended(maker, thread_id, "rebalanced")
+    assert positions(bank, account)[sold] == before[sold]
+
+
+def test_orders_are_refused_that_are_not_what_the_review_showed(
+    countersign: Service, adviser: httpx.Client, maker: httpx.Client, accounts: Iterator[str]
+) -> None:
+    """Somebody with the database in their hands showed the adviser other orders than those of the case."""
+    account = next(accounts)
+    registered(maker, f"client-{account}")
+    thread_id = rebalanced(maker, f"client-{account}")
+    shown = open_review(adviser, thread_id)["payload"]
+    shown["orders"][0]["quantity"] = "1"
+    with psycopg.connect(countersign.database_url) as conn:
+        conn.execute("SET session_replication_role = replica")
+        conn.execute(
+            "UPDATE reviews SET payload = %s, payload_sha256 = %s WHERE thread_id = %s",
+            (Jsonb(shown), sha256_hex(shown), thread_id),
+        )
+
+    answer(adviser, open_review(adviser, thread_id), {"verdict": "approve", "note": NOTE}).raise_for_status()
+    follow(maker, thread_id)
+
+    assert maker.get(f"/threads/{thread_id}").json()["status"] == "error"
+    (run, *_) = adviser.get(f"/threads/{thread_id}/runs").json()
+    assert run["error"]["type"] == "ApprovalVoid"
+    assert countersign.client("auditor").get(f"/threads/{thread_id}/effects").json() == []
 
 
 def test_what_does_not_suit_takes_an_override_with_a_reason_and_a_second_person(
@@ -246,6 +325,7 @@ def test_limits_that_conflict_are_named_and_an_adviser_loosens_the_least_or_stop
     stopped = rebalanced(maker, "client-006")
     answer(adviser, open_review(adviser, stopped), {"verdict": "stop", "note": "not now"}).raise_for_status()
     ended(maker, stopped, "stopped")
+    assert "No trades keep to everything" in told(maker, stopped)
 
 
 def test_stale_price_is_refused_with_its_name_and_hour(
@@ -258,11 +338,13 @@ def test_stale_price_is_refused_with_its_name_and_hour(
     stale = {"instrument_id": "HGLD", "price": now["price"], "as_of": as_of.isoformat()}
     bank.put("/prices", json=stale).raise_for_status()
 
-    refused = ended(maker, rebalanced(maker, f"client-{account}"), "refused")["refused_for"]
+    thread_id = rebalanced(maker, f"client-{account}")
+    refused = ended(maker, thread_id, "refused")["refused_for"]
 
     bank.put("/prices", json={"instrument_id": "HGLD", "price": now["price"]}).raise_for_status()
     assert refused["code"] == "stale_price"
     assert "HGLD" in refused["text"] and f"{as_of:%Y-%m-%d %H:%M}" in refused["text"]
+    assert "An up-to-date price was missing" in told(maker, thread_id)
 
 
 def test_declared_profile_is_proposed_for_alone_and_one_that_is_over_says_what_to_do(

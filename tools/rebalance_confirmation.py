@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from tools import holding_snapshots, holdings, rebalance_proposal
+from tools import holding_snapshots, holdings, rebalance_letters, rebalance_proposal, rebalance_records
 from tools.bank_custody import read_holdings
+from tools.case_records import send_letter
 from tools.context import Context
 from tools.rules.model_portfolios import Targets
 from tools.rules.plain import from_plain
@@ -14,7 +15,22 @@ State = Mapping[str, Any]
 
 
 async def confirm(context: Context, state: State) -> dict[str, Any]:
-    """`differences`: orders that were not filled as proposed, and holdings that our fills do not explain."""
+    """What the client is told by letter, and with it the accounts are given back. `differences`: orders that were not
+    filled as proposed, and holdings that our fills do not explain."""
+    confirmed = await _compared(context, state)
+    found = {**state, "confirmation": confirmed}
+    letter = rebalance_letters.confirmation(found, str(context.thread_id), context.now().date())
+    await send_letter(context, letter)
+    await rebalance_records.release_accounts(context)
+    return confirmed
+
+
+async def tell_why_not(context: Context, state: State) -> None:
+    """That nothing was done, by letter."""
+    await send_letter(context, rebalance_letters.not_made(state, str(context.thread_id), context.now().date()))
+
+
+async def _compared(context: Context, state: State) -> dict[str, Any]:
     was = await holding_snapshots.stored(context, state["round"])
     found = [await read_holdings(context.bank, account_id) for account_id in state["holdings"]["accounts"]]
     now = was | {"accounts": holdings.account_rows(found)}

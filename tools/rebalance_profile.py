@@ -66,12 +66,15 @@ async def profile_of(context: Context, client: Client) -> dict[str, Any]:
     }
 
 
-async def with_owners(context: Context, request: Mapping[str, Any], profile: dict[str, Any]) -> dict[str, Any]:
-    """The profile for accounts that others own, too: whoever asks must be allowed to for each of them, and the most
-    cautious owner's profile counts, with everybody's exclusions.
+async def suiting_all(context: Context, request: Mapping[str, Any], client: Client) -> dict[str, Any]:
+    """The profile of the client; for accounts that are named, and that others own, too, whoever asks must be allowed to
+    for each owner, and the most cautious owner's profile counts, with everybody's exclusions.
 
     Raises HoldingsUnusable for an owner whom the requester does not act for, ProfileNotInForce.
     """
+    profile = await profile_of(context, client)
+    if not request["custody_accounts"]:
+        return profile
     accounts = await accounts_of(context.bank, request["client_id"], request["custody_accounts"])
     for account in accounts:
         if account.customer_id == request["client_id"]:

@@ -1,6 +1,6 @@
 """What a rebalance asks of advisers and of the bank: the questions, and the forms of their answers."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Literal
@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from db.actor import Role
 from db.reviews import BANK, Question
+from tools import rebalance_changes
 from tools.rebalance_orders import open_ids
 from tools.rules.money import format_minor
 
@@ -74,6 +75,19 @@ class ExceptionsAnswer(_Answer):
 
 
 FORMS = {"pass": ApprovalAnswer, "warn": WarnedAnswer, "block": BlockedAnswer}
+
+
+def form_of(model: type[BaseModel]) -> Callable[[State], rebalance_changes.Schema]:
+    """The same for every state."""
+    return lambda state: model.model_json_schema()
+
+
+def review_form(state: State) -> rebalance_changes.Schema:
+    return rebalance_changes.form(FORMS[state["worst"]], state)
+
+
+def conflict_form(state: State) -> rebalance_changes.Schema:
+    return (ConflictAnswer if state["conflict"]["is_relaxable"] else ConflictStop).model_json_schema()
 
 
 def payload(state: State, orders: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -157,7 +171,15 @@ def conflict(state: State, now: datetime) -> Question:
     )
 
 
-def fills(state: State, side: str, now: datetime) -> Question:
+def sell_fills(state: State, now: datetime) -> Question:
+    return _fills(state, "sell", now)
+
+
+def buy_fills(state: State, now: datetime) -> Question:
+    return _fills(state, "buy", now)
+
+
+def _fills(state: State, side: str, now: datetime) -> Question:
     return Question(
         kind=f"{side}_fills",
         role=BANK,

@@ -71,7 +71,10 @@ async def read_holdings(context: Context, state: State, round_: int) -> dict[str
 
 
 async def propose(context: Context, state: State) -> dict[str, Any]:
-    """Either `proposal` with its findings but those that pass, or `conflict`. Raises HoldingsUnusable, Unsolved."""
+    """Either `proposal` with its findings but those that pass, or a `conflict` that is not empty.
+
+    Raises HoldingsUnusable, Unsolved.
+    """
     found = await holding_snapshots.stored(context, state["round"])
     wanted = wanted_of(state, found)
     names, on = instruments_of(found), datetime.fromisoformat(found["as_of"]).date()
@@ -96,7 +99,8 @@ async def propose(context: Context, state: State) -> dict[str, Any]:
     }
     await rebalance_records.store_proposal(context, state["round"], wanted.document.version, kept)
     told = [one for one in findings if one["verdict"] != "pass"]
-    return {"proposal": proposed | {"checked": len(findings)}, "findings": told, "worst": worst}
+    del proposed["held_after"]
+    return {"conflict": {}, "proposal": proposed | {"checked": len(findings)}, "findings": told, "worst": worst}
 
 
 async def voided_by(context: Context, state: State) -> str | None:
@@ -104,9 +108,21 @@ async def voided_by(context: Context, state: State) -> str | None:
 
     None: it stands, and its accounts are kept for it. Raises HoldingsUnusable.
     """
-    document, bank = model_portfolios.shipped(), context.bank
     if not await rebalance_records.take_accounts(context, state["holdings"]["accounts"]):
         return "another rebalance is trading in one of the accounts"
+    try:
+        because = await _changed(context, state)
+    except HoldingsUnusable:
+        await rebalance_records.release_accounts(context)
+        raise
+    if because is not None:
+        await rebalance_records.release_accounts(context)
+    return because
+
+
+async def _changed(context: Context, state: State) -> str | None:
+    """What changed since the proposal that was approved."""
+    document, bank = model_portfolios.shipped(), context.bank
     was = await holding_snapshots.stored(context, state["round"])
     held = [await read_account(bank, account_id) for account_id in state["holdings"]["accounts"]]
     holdings.refuse_untradable(held)

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from urllib.parse import urlencode
@@ -29,6 +30,7 @@ from tools.bank_custody import (
     read_trades,
 )
 from tools.bank_custody_history import read_cash_flows, read_price_history, read_valuations
+from tools.bank_custody_overview import read_custody
 from tools.bank_custody_positions import AccountPositions, read_positions
 
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
@@ -82,6 +84,19 @@ async def test_a_household_is_read_with_the_accounts_of_all_its_customers(bank: 
         ("CUS002", "deferred"),
     ]
     assert {one.customer_id for one in of_household} == {"client-002", "client-003"}
+
+
+async def test_one_call_tells_of_a_client_what_single_calls_do(bank: Bank) -> None:
+    own = await read_custody(bank, "client-002", (), LONG_AGO)
+    both = await read_custody(bank, "client-002", ("CUS004", "CUS003"), LONG_AGO)
+
+    assert [one.account.custody_account_id for one in own] == ["CUS003", "CUS004"]
+    assert [one.holdings is None for one in own] == [False, True]
+    for one in both:
+        alone = await read_holdings(bank, one.account.custody_account_id)
+        assert one.holdings is not None and replace(alone, as_of=one.holdings.as_of) == one.holdings
+        assert one.trades == await read_trades(bank, one.account.custody_account_id, LONG_AGO) != ()
+    assert await read_custody(bank, "cust_1001", (), LONG_AGO) == ()
 
 
 async def test_holdings_are_lots_with_cost_and_cash_in_each_currency(bank: Bank) -> None:
@@ -232,6 +247,7 @@ async def test_what_the_bank_does_not_have_is_not_found(bank: Bank) -> None:
         read_holdings(bank, "CUS999"),
         read_trades(bank, "CUS999", LONG_AGO),
         read_custody_accounts(bank, "client-999"),
+        read_custody(bank, "client-999", (), LONG_AGO),
         read_household(bank, "hh-999"),
         read_prices(bank, ["HUSA", "NONE"]),
         read_price_history(bank, ["NONE"], date(2000, 1, 1)),

@@ -15,6 +15,7 @@ from tools.holdings import HoldingsUnusable, rates_to, total_minor
 from tools.optimiser.orders import Orders
 from tools.optimiser.problem import Relaxation
 from tools.optimiser.proposal import propose
+from tools.rebalance_changes import Changes
 from tools.rebalance_problem import Setup, Wanted, instruments_of, relaxed, set_up
 from tools.rules.investor import InvestorProfile
 from tools.rules.model_portfolios import Part, Stood, Target, Targets, shipped
@@ -157,6 +158,18 @@ def test_rates_are_taken_either_way_round_and_a_missing_one_is_named() -> None:
     assert rates_to("EUR", {"USD"}, told) == {"EUR": Decimal(1), "USD": Decimal("0.8")}
     with pytest.raises(HoldingsUnusable, match="no rate from GBP to USD"):
         rates_to("USD", {"GBP"}, told)
+
+
+def test_what_an_adviser_keeps_is_not_sold_and_what_they_exclude_is_not_bought() -> None:
+    found = held([lot("EQ", "100", 400_000), lot("BD", "100", 600_000), lot("ONE", "10", 40_000)], {"USD": 100_000})
+    kept = problem_of(found, changes=Changes(keep=("ONE",), exclude=("BD",), turnover_bps=100, no_gains=True))
+    free = problem_of(found)
+
+    assert (kept.problem.lots.blocked, free.problem.lots.blocked) == ([True, False, True], [False, False, False])
+    assert may_buy(free) - may_buy(kept) == {("A/USD", "BD")}
+    assert kept.problem.turnover_cap is not None and free.problem.turnover_cap is not None
+    cap_bps = shipped().turnover_cap_bps
+    assert free.problem.turnover_cap - kept.problem.turnover_cap == pytest.approx((cap_bps - 100) / 10_000)
 
 
 @settings(max_examples=40)
