@@ -48,6 +48,9 @@ class Switch(BaseModel):
     delay_s: Annotated[float, Field(ge=0, le=300, allow_inf_nan=False)] = 0
 
 
+_BEHAVE = Switch(route=ANY_ROUTE, mode="none")
+
+
 class Switches:
     """The switch of the route itself goes before that of every route (`*`)."""
 
@@ -74,7 +77,7 @@ class Switches:
     def next(self, route: str) -> Switch:
         """What this call shall suffer; counts it."""
         switch = self._by_route.get(route) or self._by_route.get(ANY_ROUTE)
-        return Switch(route=route, mode="none") if switch is None else self._counted(switch)
+        return _BEHAVE if switch is None else self._counted(switch)
 
     def next_webhook(self) -> Switch | None:
         """What this event shall suffer; counts it."""
