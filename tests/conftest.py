@@ -94,6 +94,15 @@ def migrated_with_bank(postgres: Server, migrated: str) -> str:
     return "migrated_with_bank"
 
 
+@pytest.fixture(scope="session")
+def banked(postgres: Server) -> str:
+    """Name of a database with the bank's schema and world alone."""
+    with psycopg.connect(postgres.url, autocommit=True) as conn:
+        conn.execute("CREATE DATABASE banked")
+    asyncio.run(prepare(make_conninfo(postgres.url, dbname="banked")))
+    return "banked"
+
+
 def copied(postgres: Server, template: str) -> Iterator[str]:
     name = f"test_{uuid4().hex[:12]}"
     with psycopg.connect(postgres.url, autocommit=True) as conn:

@@ -83,10 +83,11 @@ class ServedBank:
 
 
 @contextmanager
-def fresh_database(server_url: str) -> Iterator[str]:
+def fresh_database(server_url: str, template: str = "template1") -> Iterator[str]:
     name = f"bank_{uuid.uuid4().hex}"
     with psycopg.connect(server_url, autocommit=True) as conn:
-        conn.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        create = sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY")
+        conn.execute(create.format(sql.Identifier(name), sql.Identifier(template)))
         try:
             yield psycopg.conninfo.make_conninfo(server_url, dbname=name)
         finally:

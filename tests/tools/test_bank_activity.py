@@ -14,8 +14,8 @@ from tools.bank_activity import activity
 
 
 @pytest.fixture(scope="module")
-def sandbox(postgres: Server) -> Iterator[ServedBank]:
-    with fresh_database(postgres.url) as database_url, served_bank(database_url) as bank:
+def sandbox(postgres: Server, banked: str) -> Iterator[ServedBank]:
+    with fresh_database(postgres.url, banked) as database_url, served_bank(database_url) as bank:
         yield bank
 
 

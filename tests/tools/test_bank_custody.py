@@ -38,8 +38,8 @@ ORDERS = "POST /custody-accounts/{custody_account_id}/orders"
 
 
 @pytest.fixture(scope="module")
-def module_sandbox(postgres: Server) -> Iterator[ServedBank]:
-    with fresh_database(postgres.url) as database_url, served_bank(database_url) as bank:
+def module_sandbox(postgres: Server, banked: str) -> Iterator[ServedBank]:
+    with fresh_database(postgres.url, banked) as database_url, served_bank(database_url) as bank:
         yield bank
 
 

@@ -9,8 +9,8 @@ from tests.served_bank import ServedBank, fresh_database, served_bank
 
 
 @pytest.fixture(scope="module")
-def module_bank(postgres: Server) -> Iterator[ServedBank]:
-    with fresh_database(postgres.url) as database_url, served_bank(database_url) as bank:
+def module_bank(postgres: Server, banked: str) -> Iterator[ServedBank]:
+    with fresh_database(postgres.url, banked) as database_url, served_bank(database_url) as bank:
         yield bank
 
 

@@ -136,8 +136,8 @@ def test_a_hold_is_captured_to_another_bank(bank: ServedBank) -> None:
     assert bank.available_minor(account) == 100_00
 
 
-def test_a_bank_that_was_gone_settles_and_tells_what_it_had_taken(postgres: Server) -> None:
-    with fresh_database(postgres.url) as database_url, receiver() as listener:
+def test_a_bank_that_was_gone_settles_and_tells_what_it_had_taken(postgres: Server, banked: str) -> None:
+    with fresh_database(postgres.url, banked) as database_url, receiver() as listener:
         with served_bank(database_url, tick_s=3600) as bank:
             secret = bank.http.put("/webhook-endpoint", json={"url": f"{listener.url}/gone"}).json()["secret"]
             transfer = sent(bank, "ACC001", {"destination_account": "EXT002"})

@@ -151,9 +151,9 @@ _RESERVATIONS_OTHER_THAN_ORDERS = """
 
 
 @pytest.fixture(scope="module")
-def machine(postgres: Server) -> Iterator[type[CustodyStates]]:
+def machine(postgres: Server, banked: str) -> Iterator[type[CustodyStates]]:
     with (
-        fresh_database(postgres.url) as database_url,
+        fresh_database(postgres.url, banked) as database_url,
         served_bank(database_url, tick_s=NEVER_S) as bank,
         bank.sql() as CustodyStates.books,
         asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner,

@@ -209,9 +209,9 @@ def major(amount_minor: int) -> str:
 
 
 @pytest.mark.parametrize("examples", [10, pytest.param(100, marks=[pytest.mark.slow, pytest.mark.timeout(900)])])
-def test_the_ledger_is_what_a_ledger_on_paper_says(postgres: Server, examples: int) -> None:
+def test_the_ledger_is_what_a_ledger_on_paper_says(postgres: Server, banked: str, examples: int) -> None:
     with (
-        fresh_database(postgres.url) as database_url,
+        fresh_database(postgres.url, banked) as database_url,
         served_bank(database_url, tick_s=NEVER_S) as bank,
         asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner,
     ):
