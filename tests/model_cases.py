@@ -90,7 +90,7 @@ def suspected_transfer(stage: Stage, pick: Random) -> None:
         for _ in range(6):
             book(conn, payer, "BANK-CASH-USD", 10_00, "10 minutes")
     wanted = {"source_account": payer, "destination_account": payee, "creditor_name": "Marcus Okafor"}
-    amount = f"{pick.randrange(2_000, 9_000) / 100:.2f}"
+    amount = f"{pick.randrange(8_000, 9_900) / 100:.2f}"
     started(stage.of("agent"), "/workflows/transfer/threads", wanted | {"amount": amount})
 
 

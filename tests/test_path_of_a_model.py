@@ -214,7 +214,8 @@ def alike(stages: tuple[Stage, Stage], endpoint: HostileModel, name: str, seed: 
         came = played(stages[0], name, seed)
 
         assert came.same == off.same, (name, behaviour, seed)
-        assert len(endpoint.asked) > asked and "7,777.00" not in came.told
+        assert len(endpoint.asked) > asked, (name, behaviour, seed)
+        assert "7,777.00" not in came.told
         honest = behaviour in ("honest", "plain")
         assert came.words and {word["source"] for word in came.words} == {"model" if honest else "template"}, behaviour
         assert honest or all(word["reason"] for word in came.words)
@@ -233,6 +234,7 @@ def test_every_workflow_comes_out_alike_whatever_the_model_says(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("name", STORIES)
 def test_every_workflow_comes_out_alike_from_many_seeds(
     stages: tuple[Stage, Stage], endpoint: HostileModel, name: str, seed: int
