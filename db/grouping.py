@@ -50,6 +50,8 @@ class Grouped(Generic[Asked, Given]):
             else:
                 for one in group:
                     await self._answer([one])
+        except Exception as exc:  # noqa: BLE001  theirs, whoever they are; others wait meanwhile
+            _refuse(group, exc)
         except BaseException as exc:
             _refuse(group, exc)
             raise
