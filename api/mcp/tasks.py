@@ -43,7 +43,7 @@ async def created(agent: Agent, thread_id: UUID) -> dict[str, Any]:
 
 
 async def get(agent: Agent, wanted: OfTask) -> dict[str, Any]:
-    _must_take_tasks(agent)
+    must_take_tasks(agent)
     case = await cases.case_of(agent, wanted.task_id)
     return {"resultType": "complete", **detailed(input_requests(agent, case), case)}
 
@@ -53,7 +53,7 @@ async def update(agent: Agent, wanted: TaskUpdate) -> dict[str, Any]:
 
     Raises InvalidInput for one that does not fit its form.
     """
-    _must_take_tasks(agent)
+    must_take_tasks(agent)
     case = await cases.case_of(agent, wanted.task_id)
     open_now = {asked.review_id: asked for asked in case.waiting if asked.is_yours and asked.form is not None}
     for key, response in wanted.input_responses.items():
@@ -75,7 +75,7 @@ async def update(agent: Agent, wanted: TaskUpdate) -> dict[str, Any]:
 async def cancel(agent: Agent, wanted: OfTask) -> dict[str, Any]:
     """Has the case taken back where its workflow knows that. Where it does not, or it is too late, the wish is
     acknowledged all the same, as the extension has it; the status says what cancelling does."""
-    _must_take_tasks(agent)
+    must_take_tasks(agent)
     with suppress(Conflict, Forbidden):
         await take_back(agent, wanted.task_id)
     return {"resultType": "complete"}
@@ -116,7 +116,7 @@ def _at(at: datetime) -> str:
     return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
-def _must_take_tasks(agent: Agent) -> None:
+def must_take_tasks(agent: Agent) -> None:
     if not agent.is_modern:
         raise MCPError(METHOD_NOT_FOUND, "tasks are of protocol 2026-07-28; get_case tells the same")
     if not agent.takes_tasks:

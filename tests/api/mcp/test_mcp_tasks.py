@@ -1,12 +1,15 @@
 """Cases as tasks, and the server's death while they wait: over HTTP and over standard input and output."""
 
+import json
 import os
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
+import httpx
 import pytest
 from a2a.types import GetTaskRequest
 from mcp import Client
@@ -19,6 +22,7 @@ from tests.api.mcp.conftest import (
     ELEANOR,
     LEGACY,
     MODERN,
+    TASKS,
     application,
     called,
     key_of,
@@ -70,6 +74,35 @@ async def test_a_start_is_a_task_that_ends_with_the_tools_answer(countersign: Se
     assert after["status"] == "completed"
 
 
+async def test_a_client_that_listens_is_told_how_its_tasks_stand_until_they_are_over(countersign: Service) -> None:
+    key = key_of(countersign.client("agent"))
+    async with over_http(countersign, key, MODERN, tasks=True) as client:
+        made = await made_task(client, "start_transfer", transfer(new_payer(countersign)))
+    named = {"notifications": {"taskIds": [made.task_id, str(uuid4())]}}
+    meta = {
+        "io.modelcontextprotocol/protocolVersion": MODERN,
+        "io.modelcontextprotocol/clientInfo": {"name": "test", "version": "1"},
+        "io.modelcontextprotocol/clientCapabilities": {"extensions": {TASKS: {}}},
+    }
+    message = {"jsonrpc": "2.0", "id": "l", "method": "subscriptions/listen", "params": named | {"_meta": meta}}
+    headers = {
+        "Authorization": f"Bearer {key}",
+        "Accept": "application/json, text/event-stream",
+        "mcp-protocol-version": MODERN,
+        "mcp-method": "subscriptions/listen",
+    }
+
+    async with httpx.AsyncClient(headers=headers, timeout=60) as http:
+        heard = await http.post(f"{countersign.url}/mcp", json=message)
+
+    told = [json.loads(line.removeprefix("data: ")) for line in heard.text.splitlines() if line.startswith("data: {")]
+    acknowledged, *statuses, ended = told
+    assert acknowledged["params"]["notifications"] == {"taskIds": [made.task_id]}
+    assert {one["method"] for one in statuses} == {"notifications/tasks"}
+    assert (statuses[-1]["params"]["taskId"], statuses[-1]["params"]["status"]) == (made.task_id, "completed")
+    assert ended["id"] == "l"
+
+
 async def test_cancelling_takes_an_application_back_and_says_where_it_cannot(countersign: Service) -> None:
     async with over_http(countersign, key_of(countersign.client("agent")), MODERN, tasks=True) as client:
         loan = await made_task(client, "start_loan_origination", application(**ELEANOR))
@@ -84,7 +117,7 @@ async def test_cancelling_takes_an_application_back_and_says_where_it_cannot(cou
     assert "takes the application back" in offered["statusMessage"]
     assert (acknowledged["resultType"], cancelled["statusMessage"]) == ("complete", "outcome: withdrawn")
     assert "cannot be cancelled" in waiting["statusMessage"]
-    assert still == waiting
+    assert (still["status"], still["inputRequests"]) == ("input_required", waiting["inputRequests"])
 
 
 async def test_what_a_checker_must_say_is_a_link_and_no_response_says_it(countersign: Service) -> None:
