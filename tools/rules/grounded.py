@@ -15,6 +15,8 @@ from tools.rules.grounded_words import ACTS, MONTHS, NUMBERS, OPENERS, SAFE_CAPI
 
 _NUMBER = re.compile(r"[0-9][0-9.,'’\u00a0\u202f]*[0-9]|[0-9]")
 _ENGLISH = re.compile(r"(?:[0-9]+|[0-9]{1,3}(?:,[0-9]{3})+)(?:\.[0-9]+)?")
+_IDENTIFIER = re.compile(r"\b[^\W\d_]\w*[0-9]\w*")
+"""Its digits are no figure: `ACC001` bears out no 1. It is judged as a word."""
 _MONTH = "|".join(MONTHS)
 _DATE = re.compile(
     rf"""(?P<iso>[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}})(?:T[0-9:.]+(?:Z|[+-][0-9:]+)?)?
@@ -104,6 +106,7 @@ def _day(found: re.Match[str]) -> tuple[int, int, int]:
 
 def _claims(text: str) -> Iterator[tuple[Claim | None, str]]:
     """Each number with its unit, and how it is written; None: not a number as English writes it."""
+    text = _IDENTIFIER.sub(lambda found: " " * len(found.group()), text)
     for found in _NUMBER.finditer(text):
         before, after = text[: found.start()], text[found.end() :]
         unit = ""

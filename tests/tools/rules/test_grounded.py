@@ -65,6 +65,8 @@ def test_text_that_keeps_to_the_facts_is_taken(text: str) -> None:
         ("Your religion was a reason.", "religion"),
         ("It scores ８12.", "U+FF18"),
         ("It scores 8.12e2.", "8.12"),
+        ("It is 1 payment.", "1"),
+        ("It goes to ACC1.", "ACC1"),
     ],
 )
 def test_what_the_facts_do_not_say_is_found(text: str, wrong: str) -> None:
