@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 # Where it forbids keeping byte code, each process would compile all that it imports: six seconds every time.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: up demo test check crash endurance bench fraud-model scorecard scorecard-trials clean
+.PHONY: up demo test check crash endurance bench fraud-model scorecard scorecard-trials injection-trials clean
 
 up: $(READY)
 	$(BIN)/countersign up
@@ -47,6 +47,12 @@ scorecard: $(READY)
 scorecard-trials: scorecard
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-build-isolation --editable '.[creditdata]'
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m tools.modelling.public_trials $(HELOC)
+
+# AgentDojo's banking suite against a served copilot, its model honest and hostile; it has a venv of its own.
+injection-trials: $(READY)
+	$(BIN)/uv venv --quiet --allow-existing --python $(BIN)/python $(VENV)/agentdojo
+	$(BIN)/uv pip install --quiet --python $(VENV)/agentdojo/bin/python agentdojo==0.1.35
+	$(BIN)/python -m tests.injection_trials $(VENV)/agentdojo/bin/python $(TRIALS)
 
 clean:
 	rm -rf $(VENV) .countersign
