@@ -71,8 +71,13 @@ async def check_limits(context: Context, state: State) -> dict[str, Any]:
 
 
 async def check_payee(context: Context, state: State) -> dict[str, Any]:
+    plain = await known_payee(context, order_of(state), state["identity"]["payee"])
+    await payments.store_check(context, "payee", plain["version"], plain)
+    return plain
+
+
+async def known_payee(context: Context, order: Order, payee: Mapping[str, Any]) -> dict[str, Any]:
     """What the payee's bank says of the name, and for how long the customer has had this payee."""
-    order, payee = order_of(state), state["identity"]["payee"]
     policy, now = policy_in_force(context.now().date()), context.now()
     confirmation, right_name = "unnamed", None
     if payee["is_own_account"]:
@@ -90,9 +95,7 @@ async def check_payee(context: Context, state: State) -> dict[str, Any]:
         paid_lately_minor=lately_minor,
     )
     plain: dict[str, Any] = to_plain(found)
-    plain |= {"right_name": right_name, "version": policy.version}
-    await payments.store_check(context, "payee", policy.version, plain)
-    return plain
+    return plain | {"right_name": right_name, "version": policy.version}
 
 
 async def screen(context: Context, state: State) -> dict[str, Any]:

@@ -74,24 +74,27 @@ def release(state: State, now: datetime) -> Question:
 
 
 def second_release(state: State, now: datetime) -> Question:
-    """For another person than the one who answered first."""
-    first = release(state, now)
+    return once_more(release(state, now), state["release"])
+
+
+def once_more(first: Question, answer: Mapping[str, Any]) -> Question:
+    """The release that was answered so, for another person than the one who did."""
     return replace(
         first,
         kind="second_release",
-        question="Release this transfer, too?",
-        facts={**first.facts, "first_release": state["release"]},
-        other_than=(state["release"]["by"],),
+        question=first.question.removesuffix("?") + ", too?",
+        facts={**first.facts, "first_release": answer},
+        other_than=(answer["by"],),
     )
 
 
-def refusal_by(answer: Mapping[str, Any], answered: AnsweredReview) -> Reason | None:
-    """Why an operator's answer, or their silence, refuses the transfer; None: it releases it."""
+def refusal_by(answer: Mapping[str, Any], answered: AnsweredReview, what: str = "transfer") -> Reason | None:
+    """Why an operator's answer, or their silence, refuses it; None: it is released."""
     if answer["verdict"] == "release":
         return None
     if answered.status == "expired":
-        return Reason("review_expired", "Nobody released the transfer in time")
-    return Reason("refused_by_operator", "A person reviewed the transfer and did not release it")
+        return Reason("review_expired", f"Nobody released the {what} in time")
+    return Reason("refused_by_operator", f"A person reviewed the {what} and did not release it")
 
 
 def settlement(state: State, now: datetime) -> Question:

@@ -1,14 +1,13 @@
 """What is found about each payment of a standing order before it is decided: as of a transfer, but nothing counted."""
 
 import asyncio
-from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from db import audit
 from db.canonical import sha256_hex
 from db.pool import transaction
-from tools import bank_payments, payment_checks, payment_limits
+from tools import payment_checks
 from tools.context import Context
 from tools.payment_facts import State
 from tools.rules import transfer_limits, transfer_policy
@@ -30,7 +29,7 @@ async def check(context: Context, payload: Payload) -> dict[str, Any]:
     return {
         "identity": identity,
         "limits": _limits(payload, identity["payer"]["customer_months"], now),
-        "payee": await _payee(context, payload, identity["payee"]),
+        "payee": await payment_checks.known_payee(context, order, identity["payee"]),
         "sanctions": found,
     }
 
@@ -62,25 +61,6 @@ def _limits(payload: Payload, customer_months: int, now: datetime) -> dict[str, 
     reasons = [Reason(breach, transfer_limits.describe(found, breach)) for breach in found.breaches]
     plain: dict[str, Any] = to_plain(found)
     return plain | {"reasons": to_plain(reasons)}
-
-
-async def _payee(context: Context, payload: Payload, payee: Mapping[str, Any]) -> dict[str, Any]:
-    """A payee whom the customer's own standing order pays already is as known as that order's payments make them."""
-    order, policy, now = order_of(payload), transfer_policy.policy_in_force(context.now().date()), context.now()
-    confirmation, right_name = "unnamed", None
-    if payee["is_own_account"]:
-        confirmation = "match"
-    elif payee["stated_name"] is not None:
-        confirmed = await bank_payments.confirm_payee(context.bank, order, payee["stated_name"])
-        confirmation, right_name = confirmed.confirmation, confirmed.name
-    first_paid, lately_minor = await payment_limits.paid_to(context, order, timedelta(hours=policy.cooling_off_hours))
-    saved_at = datetime.fromisoformat(payee["saved_at"]) if payee["saved_at"] else None
-    since = min(filter(None, (first_paid, saved_at)), default=None)
-    known_hours = None if since is None else max(int((now - since).total_seconds() // 3600), 0)
-    plain: dict[str, Any] = to_plain(
-        Payee(payee["is_own_account"], confirmation, known_hours, lately_minor)  # type: ignore[arg-type]  # a literal
-    )
-    return plain | {"right_name": right_name, "version": policy.version}
 
 
 def _facts(payload: Payload, checks: State, now: datetime) -> TransferFacts:

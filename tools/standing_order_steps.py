@@ -1,7 +1,6 @@
 """A standing order's way: what is asked for, who is asked, and the one effect at the bank."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -10,7 +9,7 @@ from db.actor import Role
 from db.effects import Effect, Receiver
 from db.errors import InvalidInput, NotFound
 from db.reviews import Question
-from tools import bank_standing_orders, confirmations, standing_order_facts
+from tools import bank_standing_orders, confirmations, payment_reviews, standing_order_facts
 from tools.case_records import AnsweredReview
 from tools.context import Context
 from tools.customer_letter_facts import Addressee, StandingOrderNoticeFacts
@@ -20,7 +19,6 @@ from tools.standing_order_facts import Payload
 from tools.standing_order_request import StandingOrderRequest
 from tools.transfer_letters import told
 
-REVIEW_DAYS = 3
 _KINDS = {
     "create": "standing_order",
     "change": "standing_order_change",
@@ -60,30 +58,17 @@ def release(state: State, now: datetime) -> Question:
         question="Release this standing order?",
         facts={"reasons": state["decision"]["reasons"], **state["checks"]},
         payload=state["order"],
-        due_at=now + timedelta(days=REVIEW_DAYS),
+        due_at=now + timedelta(days=payment_reviews.REVIEW_DAYS),
         on_due={"answer": {"verdict": "refuse", "note": "Nobody released it in time."}},
     )
 
 
 def second_release(state: State, now: datetime) -> Question:
-    """For another person than the one who answered first."""
-    first = release(state, now)
-    return replace(
-        first,
-        kind="second_release",
-        question="Release this standing order, too?",
-        facts={**first.facts, "first_release": state["release"]},
-        other_than=(state["release"]["by"],),
-    )
+    return payment_reviews.once_more(release(state, now), state["release"])
 
 
 def refusal_by(answer: Mapping[str, Any], answered: AnsweredReview) -> Reason | None:
-    """Why an operator's answer, or their silence, refuses it; None: it is released."""
-    if answer["verdict"] == "release":
-        return None
-    if answered.status == "expired":
-        return Reason("review_expired", "Nobody released the standing order in time")
-    return Reason("refused_by_operator", "A person reviewed the standing order and did not release it")
+    return payment_reviews.refusal_by(answer, answered, "standing order")
 
 
 async def carry_out(context: Context, state: State) -> dict[str, Any]:
