@@ -8,7 +8,7 @@ from google.protobuf.json_format import ParseDict
 from api.mcp.agent import Agent
 from api.mcp.elicitation import waits_for
 from api.mcp.withdrawing import is_taken_back, what_cancelling_does
-from db.reviews import AGENT_TASK, BANK, FRAUD_REVIEW, REQUESTER
+from db.reviews import MACHINES, REQUESTER
 from tools.case_operations import Asked, CaseLine, CaseView, get_case
 
 STATES = {
@@ -19,7 +19,6 @@ STATES = {
 }
 """Of a case, without a look at what it asks: it needs input only if somebody is there to give it."""
 _NEEDS_INPUT, _CANCELED = "TASK_STATE_INPUT_REQUIRED", "TASK_STATE_CANCELED"
-_MACHINES = (BANK, AGENT_TASK, FRAUD_REVIEW)
 
 
 def task_of(agent: Agent, case: CaseView) -> Task:
@@ -78,7 +77,7 @@ def _status(agent: Agent, case: CaseView, plain: dict[str, Any]) -> dict[str, An
     asked = [
         (one, as_told)
         for one, as_told in zip(case.waiting, plain["waiting"], strict=True)
-        if one.waits_for not in _MACHINES
+        if one.waits_for not in MACHINES
     ]
     if not asked:
         return {"state": STATES["working"], "timestamp": _at(line), "message": _said(line, said)}
