@@ -19,6 +19,7 @@ from psycopg.rows import DictRow
 
 from db.errors import DatabaseUnavailable, StaleRun
 from db.flush import NOBODY, Flush, Rows, Table, compose
+from db.grouping import others_first
 from db.pool import Pool
 
 CHANNEL = "run_events"
@@ -151,7 +152,7 @@ class Journal:
         try:
             while self._waiting or not self._stopping:
                 await self._wake.wait()
-                await asyncio.sleep(0)  # Who is ready to go on adds what they have, and it rides along.
+                await others_first()
                 self._wake.clear()
                 if self._linger is not None:
                     self._linger.cancel()

@@ -1,11 +1,33 @@
 """Statements sent as one: whoever asked is answered, whatever became of those before."""
 
 import asyncio
-from collections.abc import Sequence
+import time
+from collections.abc import Awaitable, Sequence
 
 import pytest
 
-from db.grouping import Grouped
+from db.grouping import IDLE_S, MOST_TURNS, Grouped
+
+
+async def test_who_is_at_work_in_the_process_goes_along_and_who_is_alone_waits_for_nobody() -> None:
+    groups: list[Sequence[int]] = []
+
+    async def act(asked: Sequence[int]) -> Sequence[int]:
+        groups.append(asked)
+        return asked
+
+    async def ask_after(turns: int) -> None:
+        for _ in range(turns):
+            _work()
+            await asyncio.sleep(0)
+        await grouped.ask(turns)
+
+    grouped = Grouped(act)
+    await asyncio.gather(*map(ask_after, range(MOST_TURNS)))
+    (together,) = groups
+    assert sorted(together) == list(range(MOST_TURNS))
+
+    assert await _turns_of(grouped.ask(0)) < MOST_TURNS
 
 
 async def test_fault_in_one_group_leaves_those_behind_it_answered() -> None:
@@ -29,3 +51,19 @@ async def test_fault_in_one_group_leaves_those_behind_it_answered() -> None:
             await first
 
         assert await second == 4
+
+
+def _work() -> None:
+    """For longer than a turn of an idle loop takes."""
+    until = time.perf_counter() + 10 * IDLE_S
+    while time.perf_counter() < until:
+        pass
+
+
+async def _turns_of(asked: Awaitable[object]) -> int:
+    """How many turns of the loop it takes; they do nothing."""
+    waiting, turns = asyncio.ensure_future(asked), 0
+    while not waiting.done():
+        await asyncio.sleep(0)
+        turns += 1
+    return turns
