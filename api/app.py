@@ -60,7 +60,6 @@ from api.routes import (
 )
 from api.settings import Settings
 from api.strict import LimitedBody
-from db.jobs import Relief
 
 OUR_ROUTES = (
     workflows, batches, threads, reviews, credentials, lending, loan_decisions, loan_notices, loan_withdrawals,
@@ -96,15 +95,14 @@ class Described(FastAPI):
         return self.openapi_schema
 
 
-def create_app(settings: Settings, database_url: str, *, with_worker: bool, relief: Relief | None = None) -> FastAPI:
-    """The engine opens and closes with the application; `with_worker` drives runs in the same process, but for those
-    that it leaves to a worker beside it, its `relief`."""
+def create_app(settings: Settings, database_url: str, *, with_worker: bool) -> FastAPI:
+    """The engine opens and closes with the application; `with_worker` drives runs in the same process."""
     mcp = McpEndpoint()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with (
-            open_engine(settings, database_url, relief) as engine,
+            open_engine(settings, database_url) as engine,
             mcp.open(),
             asyncio.TaskGroup() as group,
         ):

@@ -30,7 +30,6 @@ from db.changes import Changes
 from db.errors import CountersignError
 from db.events import EventFeed
 from db.grouping import Grouped
-from db.jobs import Relief
 from db.journal import Journal
 from db.migrate import check_schema
 from db.pool import Pool, open_pool
@@ -78,9 +77,8 @@ class Engine:
 
 
 @asynccontextmanager
-async def open_engine(settings: Settings, database_url: str, relief: Relief | None = None) -> AsyncIterator[Engine]:
-    """`relief` is told what is under way here. Raises SchemaMismatch if the database is not this program's,
-    DatabaseUnavailable if it is away."""
+async def open_engine(settings: Settings, database_url: str) -> AsyncIterator[Engine]:
+    """Raises SchemaMismatch if the database is not this program's, DatabaseUnavailable if it is away."""
     keep_to_ourselves(allowed=settings.allow_tracing)
     check_schema(database_url)
     account_numbers.leave_out_check_digits(not settings.account_checksums)
@@ -113,9 +111,7 @@ async def open_engine(settings: Settings, database_url: str, relief: Relief | No
         async def drive_run(run_id: UUID, begun: Begun | None) -> None:
             await drive(driver, run_id, begun)
 
-        if relief is not None:
-            relief.under_way = feed.watched
-        queue = Queue(database_url, drive_run, stalled_after_s=settings.stalled_after_s, relief=relief)
+        queue = Queue(database_url, drive_run, stalled_after_s=settings.stalled_after_s)
         await stack.enter_async_context(queue)
         screening, model, home = screening_index(settings.sanctions_list), fraud_model(settings), settings.tenant
         creditor = DEMO_CREDITOR_EU if settings.jurisdiction == "EU" else DEMO_CREDITOR

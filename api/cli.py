@@ -31,7 +31,6 @@ from api.commands.servicing import servicing_app
 from api.commands.wealth import holdings_app, send_market_events
 from api.settings import Settings
 from db.errors import CountersignError, InvalidInput
-from db.jobs import Relief
 from db.migrate import check_schema, migrate
 
 SSE_GRACE_S = 3
@@ -80,8 +79,7 @@ def up(config: Config = None) -> None:
         with launcher.sandbox_beside(settings, named, url):
             _show_keys(settings, url)
             out.print(f"[bold]http://{settings.host}:{settings.port}/docs[/]  (Ctrl-C stops)")
-            with launcher.workers_beside(settings, url) as relief:
-                _serve(named, url, with_worker=True, relief=relief)
+            _serve(named, url, with_worker=True)
 
 
 @app.command()
@@ -232,15 +230,13 @@ def _with_graphs(config: Path | None) -> Settings:
     return settings
 
 
-def _serve(
-    settings: Settings, url: str, *, with_worker: bool, with_parent: bool = False, relief: Relief | None = None
-) -> None:
+def _serve(settings: Settings, url: str, *, with_worker: bool, with_parent: bool = False) -> None:
     from api.app import create_app
     from api.strict import MAX_BODY_BYTES
 
     _log_to_stderr(settings)
     config = uvicorn.Config(
-        create_app(settings, url, with_worker=with_worker, relief=relief),
+        create_app(settings, url, with_worker=with_worker),
         settings.host,
         settings.port,
         log_config=None,
@@ -270,7 +266,6 @@ async def _work(settings: Settings, url: str, *, with_parent: bool) -> None:
             loop.add_signal_handler(number, engine.worker.stop)
         if with_parent:
             _at_end_of_input(lambda: loop.call_soon_threadsafe(engine.worker.stop))
-            print(launcher.READY.decode(), end="", flush=True)
         await engine.worker.work(settings.worker_concurrency, settings.drain_s)
 
 

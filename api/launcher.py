@@ -10,7 +10,6 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -22,14 +21,11 @@ from api.settings import Settings
 from db import embedded, keys
 from db.actor import Role
 from db.errors import BankUnavailable, CountersignError, DatabaseUnavailable
-from db.jobs import Relief
 from db.keys import NewKey
 from db.pool import open_pool
 
 SANDBOX_START_S = 30.0
 REVIVE_EVERY_S = 1.0
-READY = b"ready\n"
-"""What a worker says on standard output once it has all it needs, to whoever started it beside them."""
 _log = logging.getLogger(__name__)
 
 
@@ -96,45 +92,6 @@ def sandbox_beside(
             assert process.stdin is not None
             process.stdin.close()
             process.wait(timeout=SANDBOX_START_S)
-
-
-@contextmanager
-def workers_beside(settings: Settings, database_url: str) -> Iterator[Relief]:
-    """Runs `COUNTERSIGN_UP_WORKERS` workers as processes of their own for as long as we live, and again if they end.
-
-    They drain when we end, and also, since their standard input ends, if we are killed.
-    """
-    relief, done = Relief(), threading.Event()
-    processes: dict[int, subprocess.Popen[bytes]] = {}
-    command = [sys.executable, "-m", "api.cli", "worker", "--with-parent"]
-    command += [] if settings.config is None else ["--config", str(settings.config)]
-    environment = _environment({"DATABASE_URL": database_url})
-
-    def keep_one(number: int) -> None:
-        while not done.is_set():
-            with subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, start_new_session=True
-            ) as process:
-                processes[number] = process
-                if done.is_set():
-                    process.terminate()
-                for line in process.stdout or ():
-                    if line == READY:
-                        relief.workers.add(number)
-                    else:  # What a graph of the team's own prints.
-                        sys.stdout.buffer.write(line)
-                relief.workers.discard(number)
-            done.wait(REVIVE_EVERY_S)
-
-    with ThreadPoolExecutor(max(1, settings.up_workers)) as threads:
-        for number in range(settings.up_workers):
-            threads.submit(keep_one, number)
-        try:
-            yield relief
-        finally:
-            done.set()
-            for process in list(processes.values()):
-                process.terminate()
 
 
 async def first_keys(settings: Settings, database_url: str) -> dict[str, str]:

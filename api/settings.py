@@ -2,7 +2,6 @@
 
 import base64
 import binascii
-import os
 import re
 from datetime import time
 from pathlib import Path
@@ -88,12 +87,6 @@ class Settings(BaseSettings):
     )
     worker_concurrency: PositiveInt = Field(
         100, validation_alias="COUNTERSIGN_WORKER_CONCURRENCY", description="runs that one worker drives at once"
-    )
-    up_workers: int = Field(
-        min(1, len(os.sched_getaffinity(0)) - 1) if hasattr(os, "sched_getaffinity") else 1,
-        ge=0,
-        validation_alias="COUNTERSIGN_UP_WORKERS",
-        description="worker processes beside the one of `up`, for times with much to do; by default 1, on one core 0",
     )
     pool_size: PositiveInt = Field(
         10, validation_alias="COUNTERSIGN_POOL_SIZE", description="database connections of one process"

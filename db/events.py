@@ -93,10 +93,6 @@ class EventFeed:
             if not self._watchers[run_id]:
                 del self._watchers[run_id]
 
-    def watched(self) -> int:
-        """How many runs somebody follows here."""
-        return len(self._watchers)
-
     async def past(self, run_id: UUID, after_seq: int = -1) -> AsyncGenerator[Event]:
         """What was told of a run so far, without waiting for more."""
         async with self._pool.connection() as conn, conn.cursor(row_factory=class_row(Event)) as cur:

@@ -3,8 +3,7 @@
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable
 from typing import Any
 
 import procrastinate
@@ -17,26 +16,8 @@ RESTART_AFTER_S = 1.0
 POLL_S = 4.0
 """Below Procrastinate's 5 s, so that each of its polls asks."""
 FETCHED_AT_ONCE = 16
-RELIEVED_AT = 24
-"""Fewer are done sooner by the process that accepted them; from there on it has enough to do with its clients."""
 _JOB = JobInserted(type="job_inserted", job_id=0)
 _log = logging.getLogger(__name__)
-
-
-@dataclass(slots=True)
-class Relief:
-    """Workers beside this one, for times with much to do: those that are ready. `under_way` counts runs that somebody
-    waits for here."""
-
-    workers: set[int] = field(default_factory=set)
-    under_way: Callable[[], int] = lambda: 0
-
-    def is_there(self) -> bool:
-        return bool(self.workers)
-
-    def is_due(self) -> bool:
-        """Whether what is accepted now is the other one's."""
-        return self.is_there() and self.under_way() >= RELIEVED_AT
 
 
 class OurJob(Job):
@@ -51,15 +32,11 @@ class Jobs(JobManager):
 
     And outlives the database. Procrastinate would end the worker when its listener or heartbeat fails, but watches them
     only until the first of its side tasks returns, as the one for periodic jobs does at once.
-
-    While `relief` is there, what is announced is left to it, or both would fetch; a poll sees to it that nothing stays
-    undone, should the other one hang.
     """
 
-    def __init__(self, connector: procrastinate.PsycopgConnector, stop: asyncio.Event, relief: Relief) -> None:
+    def __init__(self, connector: procrastinate.PsycopgConnector, stop: asyncio.Event) -> None:
         super().__init__(connector)
         self._stop = stop
-        self._relief = relief
         self.done: set[str] = set()
         self.free = 1
         self.handed: dict[int | None, Any] = {}
@@ -84,11 +61,7 @@ class Jobs(JobManager):
     def is_idle(self) -> bool:
         """Whether a hand is free, and no job waits for one: what comes later must not pass it."""
         is_free = self.worker_id is not None and self._wake is not None and self.free > len(self._fetched)
-        return is_free and not self._relief.is_due() and (self._relief.is_there() or not self.may_have_more)
-
-    def passed_on(self) -> None:
-        """A run was accepted here that this worker did not claim."""
-        self.may_have_more = not self._relief.is_there()
+        return is_free and not self.may_have_more
 
     def hand_over(self, job: Job, handed: Any) -> None:
         assert self._wake is not None
@@ -110,8 +83,6 @@ class Jobs(JobManager):
         self, *, on_notification: NotificationCallback, queues: Iterable[str] | None = None
     ) -> None:
         async def hear(*, channel: str, notification: Notification) -> None:
-            if self._relief.is_there() and notification["type"] == "job_inserted":
-                return
             self.may_have_more = True
             self._announced += 1
             await on_notification(channel=channel, notification=notification)

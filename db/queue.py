@@ -23,7 +23,7 @@ from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 
 from db.errors import DatabaseUnavailable
-from db.jobs import RESTART_AFTER_S, Jobs, OurJob, Relief
+from db.jobs import RESTART_AFTER_S, Jobs, OurJob
 from db.pool import hung_up
 
 STALLED_AFTER_S = 12.0
@@ -77,7 +77,7 @@ class Claim:
 
 
 class Queue:
-    """`async with Queue(database_url)`. To enqueue only, pass no `drive`; `relief` is a worker beside this one."""
+    """`async with Queue(database_url)`. To enqueue only, pass no `drive`."""
 
     def __init__(
         self,
@@ -86,7 +86,6 @@ class Queue:
         *,
         max_size: int = 8,
         stalled_after_s: float = STALLED_AFTER_S,
-        relief: Relief | None = None,
     ) -> None:
         self._stalled_after_s = stalled_after_s
         connector = procrastinate.PsycopgConnector(
@@ -99,7 +98,7 @@ class Queue:
         )
         self._app = procrastinate.App(connector=connector)
         self._stop = asyncio.Event()
-        self._jobs = self._app.job_manager = Jobs(connector, self._stop, relief or Relief())
+        self._jobs = self._app.job_manager = Jobs(connector, self._stop)
         self._driving: set[int | None] = set()
         self._missed: set[int] = set()
 
@@ -164,7 +163,7 @@ class Queue:
         if claim.job is not None:
             self._jobs.hand_over(claim.job, claim.begun)
         elif not is_free:
-            self._jobs.passed_on()
+            self._jobs.may_have_more = True
 
     def done(self, run_id: UUID) -> None:
         """The run's job ended with the run itself, in the same statement."""

@@ -159,7 +159,6 @@ def placed(database_url: str, home: Path, environment: Mapping[str, str], *, for
             "COUNTERSIGN_SANDBOX_PORT": str(free_port()),
             # Whatever a test leaves under way need not come to its step's end.
             "COUNTERSIGN_DRAIN_S": "1",
-            "COUNTERSIGN_UP_WORKERS": "0",
             "PORT": str(port),
         }
         | dict(environment),

@@ -37,7 +37,6 @@ from tests.bench.served import (
 from tests.service import Service, spawned_service
 
 OURS, STOCK = "`runs/wait` over HTTP", "in process, stock saver `sync`"
-ONE_PROCESS = "`runs/wait`, `up` without a worker beside"
 STREAMED, RESUMED = "`runs/stream` over HTTP", "question and resume over HTTP, the resume timed"
 POOL_SIZE = 10
 Results = dict[tuple[str, int], Figures]
@@ -81,8 +80,7 @@ async def bench_protocol(server_url: str, home: Path, at: list[int], seconds: fl
     print(f"Runs of a small graph\n\n{HEAD}")
     async with database(server_url, "bench_runs") as url:
         migrate(url)
-        with spawned_service(url, home, COUNTERSIGN_CONFIG=CONFIG, COUNTERSIGN_UP_WORKERS="1") as served:
-            await until_there_are(2, url)
+        with spawned_service(url, home, COUNTERSIGN_CONFIG=CONFIG) as served:
             async with database(server_url, "bench_stock") as stock_url, _in_process(stock_url) as baselines:
                 for clients in at:
                     await _keep(results, [_variant(served, OURS, wait), *baselines], clients, seconds)
@@ -90,9 +88,6 @@ async def bench_protocol(server_url: str, home: Path, at: list[int], seconds: fl
                 for clients in (n for n in at if n <= 16):
                     await _keep(results, [_variant(served, name, over)], clients, seconds)
         several = [n for n in at if n > 1]
-        with spawned_service(url, home, COUNTERSIGN_CONFIG=CONFIG) as served:
-            for clients in several:
-                await _keep(results, [_variant(served, ONE_PROCESS, wait)], clients, seconds)
         for workers in (1, 2):
             with spawned_service(url, home, ["api", *["worker"] * workers], COUNTERSIGN_CONFIG=CONFIG) as served:
                 await until_there_are(workers, url)

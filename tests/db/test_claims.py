@@ -10,7 +10,6 @@ import psycopg
 import pytest
 
 from db import runs
-from db.jobs import RELIEVED_AT, Relief
 from db.pool import Pool, open_pool
 from db.queue import Claim, Queue
 from db.runs import Begun, NewRun
@@ -98,19 +97,6 @@ async def test_run_that_waits_for_a_hand_is_not_passed_by_later_ones(database_ur
         assert set(claimed) == {None}
 
 
-async def test_run_is_left_to_a_worker_beside_while_much_is_under_way(database_url: str, pool: Pool) -> None:
-    under_way = RELIEVED_AT
-    relief = Relief({1}, lambda: under_way)
-    async with worker(database_url, relief=relief) as beside, worker(database_url) as other:
-        left = await accept(pool, beside.queue, await new_thread(pool))
-        driven, begun = await other.next()
-        under_way -= 1
-        kept = await accept(pool, beside.queue, await new_thread(pool))
-
-        assert (driven, begun) == (left, None)
-        assert (await beside.next())[0] == kept
-
-
 async def test_several_runs_are_accepted_together_but_for_those_whose_thread_is_locked_or_refuses(pool: Pool) -> None:
     free, locked, busy = [await new_thread(pool) for _ in range(3)]
     news = [NewRun(uuid4(), "bank", thread_id, "tester", input={}) for thread_id in (free, locked, busy, busy)]
@@ -139,10 +125,10 @@ async def test_one_run_at_fault_leaves_none_of_those_accepted_with_it(pool: Pool
 class Work:
     """A worker whose first run stays under way until it is told to go on."""
 
-    def __init__(self, database_url: str, relief: Relief | None) -> None:
+    def __init__(self, database_url: str) -> None:
         self.driven: asyncio.Queue[tuple[UUID, Begun | None]] = asyncio.Queue()
         self.go_on = asyncio.Event()
-        self.queue = Queue(database_url, self.drive, relief=relief)
+        self.queue = Queue(database_url, self.drive)
 
     async def drive(self, run_id: UUID, begun: Begun | None) -> None:
         self.driven.put_nowait((run_id, begun))
@@ -154,12 +140,12 @@ class Work:
 
 
 @asynccontextmanager
-async def worker(database_url: str, concurrency: int = 4, relief: Relief | None = None) -> AsyncIterator[Work]:
-    work = Work(database_url, relief)
+async def worker(database_url: str, concurrency: int = 4) -> AsyncIterator[Work]:
+    work = Work(database_url)
     async with work.queue:
         working = asyncio.create_task(work.queue.work(concurrency, drain_s=1))
         async with asyncio.timeout(SOON_S):
-            while relief is None and not _is_free(work.queue):  # noqa: ASYNC110  nobody tells when the worker listens
+            while not _is_free(work.queue):  # noqa: ASYNC110  nobody tells when the worker listens
                 await asyncio.sleep(LOOK_AGAIN_S)
         try:
             yield work

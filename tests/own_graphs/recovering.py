@@ -45,11 +45,6 @@ async def be_alone(state: State) -> State:
     return {}
 
 
-async def be_somewhere(state: State) -> State:
-    await asyncio.sleep(state.get("seconds", 0))
-    return {"answers": [str(os.getpid())]}
-
-
 async def linger(state: State) -> State:
     """The first time for longer than anybody waits."""
     if note(state, "slow") == 1:
@@ -80,5 +75,4 @@ twice = chain(ask=ask)
 nested_twice = chain(inner=chain(ask=ask).compile())
 steps = chain(**{name: step(name) for name in ("one", "two", "three", "four")})
 alone = chain(alone=be_alone)
-whereabouts = chain(somewhere=be_somewhere)
 branches = fan(("left", step("left")), ("right", step("right")), ("slow", linger))
