@@ -91,16 +91,21 @@ class Variant:
 
 @dataclass(slots=True)
 class Figures:
-    """Of one variant at one number of clients. Speed is of the runs that ended in the measured time, cost of all."""
+    """Of one variant at one number of clients. Latency is of the runs that ended in the measured time, cost of all.
+
+    `in_time`: of each run the part of it that was in the measured time. Clients may come to move in step, and then the
+    runs that end within a second are a whole step more or less.
+    """
 
     runs: int = 0
+    in_time: float = 0.0
     measured_s: float = 0.0
     samples: list[Sample] = field(default_factory=list)
     spent: list[tuple[Spent, Spent]] = field(default_factory=list)
 
     @property
     def per_s(self) -> float:
-        return len(self.samples) / self.measured_s
+        return self.in_time / self.measured_s
 
     @property
     def first_event_ms(self) -> float:
@@ -135,14 +140,17 @@ async def compare(variants: Sequence[Variant], clients: int, seconds: float) -> 
 
 async def _take_turn(variant: Variant, figures: Figures, clients: int, seconds: float) -> None:
     before = await variant.meter.read()
-    started = time.perf_counter()
+    start = time.perf_counter() + RAMP_S
+    end = start + seconds
 
     async def client() -> None:
         async with variant.opened() as drive:
-            while time.perf_counter() - started < RAMP_S + seconds:
+            while (began := time.perf_counter()) < end:
                 sample = await drive()
+                ended = time.perf_counter()
                 figures.runs += 1
-                if RAMP_S <= time.perf_counter() - started < RAMP_S + seconds:
+                figures.in_time += max(0.0, min(ended, end) - max(began, start)) / (ended - began)
+                if start <= ended < end:
                     figures.samples.append(sample)
 
     async with asyncio.TaskGroup() as group:
