@@ -1,7 +1,7 @@
 """A graph driven on from wherever its run stopped. Task rows and events come from LangGraph's own stream, so workflows
 keep no books."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, cast
@@ -13,9 +13,10 @@ from langgraph.types import Command, Send, StateSnapshot
 
 from api import answers, disclosure
 from api.protocol.state import encoded
-from api.protocol.streams import Translation, final, without_interrupts
+from api.protocol.streams import Told, Translation, final, without_interrupts
 from api.run_config import config_of, context_of
 from api.serving import Graph, Opening, RunOptions, Served
+from api.stream_transformers import Part, transformed
 from db import failpoints
 from db.journal import EVENTS, Event, Journal
 from db.runs import Begun
@@ -80,29 +81,55 @@ class Execution:
         graph_input, config = self._graph_input(state, options), _config(opening.config)
         if options.checkpoint is not None and not (state is not None and _was_taken(state, run)):
             config["configurable"] |= options.checkpoint
-        translation = Translation(options.stream_modes, subgraphs=options.stream_subgraphs)
         arguments: dict[str, Any] = {
             "context": opening.context if served.workflow is not None else context_of(graph, opening.context),
-            "stream_mode": translation.graph_modes(),
             "output_keys": graph.output_channels,
             "durability": options.durability,
             "interrupt_before": options.interrupt_before,
             "interrupt_after": options.interrupt_after,
-            "subgraphs": options.stream_subgraphs,
             "control": self.control,
         }
-        if "events" in options.stream_modes:
-            async for event in graph.astream_events(graph_input, config, version="v2", **arguments):
-                if event["event"] == "on_chain_stream" and event["run_id"] == str(run.run_id):
-                    self._take(served, options, translation, event["data"]["chunk"])
-                else:
-                    self._tell(*translation.of_event(event))
-        else:
-            async for chunk in graph.astream(graph_input, config, version=translation.version, **arguments):
-                self._take(served, options, translation, chunk)
+        await self._stream(graph, served, options, (graph_input, config), arguments)
         self._pass_failpoints()
         if not self.interrupts and _has_breakpoints(graph, options):
             self.paused = bool((await graph.aget_state(_config(opening.config))).next)
+
+    async def _stream(
+        self,
+        graph: Graph,
+        served: Served,
+        options: RunOptions,
+        given: tuple[Any, RunnableConfig],
+        arguments: Mapping[str, Any],
+    ) -> None:
+        """Takes what the graph streams, part by part, to its end. `given`: its input and config."""
+        translation = Translation(options.stream_modes, subgraphs=options.stream_subgraphs)
+        modes = translation.graph_modes()
+        plain = {"stream_mode": modes, "subgraphs": options.stream_subgraphs, **arguments}
+
+        def take(chunk: Any) -> None:
+            part = _chunk(chunk)
+            self._note(served, options, *part)
+            self._tell_each(translation.told(*part))
+
+        def hear(part: Part) -> None:
+            if part["type"] == "tasks":  # LangGraph's own transformers hold these back.
+                take(part)
+            else:
+                self._note(served, options, *_chunk(part))
+
+        if "events" in options.stream_modes:
+            async for event in graph.astream_events(*given, version="v2", **plain):
+                if event["event"] == "on_chain_stream" and event["run_id"] == str(self.run.run_id):
+                    take(event["data"]["chunk"])
+                else:
+                    self._tell_each([translation.of_event(event)])
+        elif translation.in_parts and graph.stream_transformers:
+            async for part in transformed(graph, *given, modes, hear, **arguments):
+                self._tell_each(translation.told(*_chunk(part)))
+        else:
+            async for chunk in graph.astream(*given, version=translation.version, **plain):
+                take(chunk)
 
     def _graph_input(self, state: StateSnapshot | None, options: RunOptions) -> Any:
         run = self.run
@@ -144,25 +171,24 @@ class Execution:
             self._resume = _TAKEN
         return self._resume is not _TAKEN
 
-    def _take(self, served: Served, options: RunOptions, translation: Translation, chunk: Any) -> None:
-        """One chunk of LangGraph's stream: `(namespace, mode, value)`, without the namespace unless asked for."""
-        *around, mode, value = _chunk(chunk) if isinstance(chunk, dict) else chunk
-        namespace = around[0] if around else ()
-        if not namespace and mode == "tasks":
+    def _note(self, served: Served, options: RunOptions, namespace: Sequence[str], mode: str, value: Any) -> None:
+        """For our own account, whoever is told of it."""
+        if namespace:
+            return
+        if mode == "tasks":
             tell = "task" in options.stream_modes
             if "triggers" in value:
                 self._task_started(served, value, tell=tell)
             else:
                 self._task_ended(served, value, tell=tell)
-        if not namespace and mode == "values":
+        elif mode == "values":
             self.values = without_interrupts(value)
             # Of the state, not of a task's result: a task that a lost worker finished tells none.
             self.outcome = self.values.get("outcome") if served.workflow is not None else None
-        for told in translation.told(namespace, mode, value):
-            self._tell(*told)
 
-    def _tell(self, event: str, value: Any) -> None:
-        self.journal.add(self.run.fence, {EVENTS: [self._event(event, value)]})
+    def _tell_each(self, told: Iterable[Told]) -> None:
+        for event, value in told:
+            self.journal.add(self.run.fence, {EVENTS: [self._event(event, value)]})
 
     def _task_started(self, served: Served, task: Mapping[str, Any], *, tell: bool) -> None:
         self._pass_failpoints()
@@ -216,14 +242,17 @@ class Execution:
         return Event(self.run.run_id, self.next_seq(), self.run.tenant_id, event, _json(value))
 
 
-def _chunk(part: Mapping[str, Any]) -> tuple[Sequence[str], str, Any]:
-    """A chunk of LangGraph's newer streams as the older ones have it."""
-    value = part["data"]
-    if part["type"] == "values" and hasattr(value, "__dict__"):  # Of a schema that is a class.
+def _chunk(chunk: Any) -> tuple[Sequence[str], str, Any]:
+    """One chunk of LangGraph's streams: namespace, mode and value. The older have no namespace unless asked for one."""
+    if not isinstance(chunk, Mapping):
+        *around, mode, value = chunk
+        return around[0] if around else (), mode, value
+    value = chunk["data"]
+    if chunk["type"] == "values" and hasattr(value, "__dict__"):  # Of a schema that is a class.
         value = dict(vars(value))
-    if part.get("interrupts"):
-        value = {**value, "__interrupt__": part["interrupts"]}
-    return part["ns"], part["type"], value
+    if chunk.get("interrupts"):
+        value = {**value, "__interrupt__": chunk["interrupts"]}
+    return chunk["ns"], chunk["type"], value
 
 
 def _config(config: Mapping[str, Any]) -> RunnableConfig:

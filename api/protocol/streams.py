@@ -9,10 +9,14 @@ from langgraph.types import Interrupt, StreamMode
 from api.protocol.state import checkpoint_of, interrupt_of
 
 SdkMode = Literal[
-    "values", "updates", "messages", "messages-tuple", "custom", "debug", "tasks", "checkpoints", "events", "tools"
+    "values", "updates", "messages", "messages-tuple", "custom", "debug", "tasks", "checkpoints", "events", "tools",
+    "lifecycle",
 ]  # fmt: skip
+"""LangGraph's server takes `lifecycle`, too, and a graph streams nothing of that name."""
 Told = tuple[str, Any]
 """An event's name and data."""
+NAMED = "custom:"
+"""Begins the name of what a graph's stream transformers push to a channel."""
 
 MESSAGE_PARTS, _REFERENCES = "message-parts", "checkpoint-references"
 THREAD_MODES = ("values", "updates", MESSAGE_PARTS, "tools", "custom", "tasks", _REFERENCES)
@@ -44,9 +48,14 @@ class Translation:
         return cast(list[StreamMode], ["tasks", "values", *sorted(asked)])
 
     @property
+    def in_parts(self) -> bool:
+        """For the protocol of thread streams."""
+        return MESSAGE_PARTS in self._modes
+
+    @property
     def version(self) -> Literal["v1", "v2"]:
         """Of LangGraph's chunks: only the newer ones have messages in parts."""
-        return "v2" if MESSAGE_PARTS in self._modes else "v1"
+        return "v2" if self.in_parts else "v1"
 
     def told(self, namespace: Sequence[str], mode: str, value: Any) -> Iterator[Told]:
         """The events of one chunk, for whoever watches."""
@@ -54,7 +63,7 @@ class Translation:
             yield from self._of_message(namespace, *value)
         elif mode == "checkpoints" and _REFERENCES in self._modes:
             yield self._name(mode, namespace), _reference(value)
-        elif mode in self._modes:
+        elif mode in self._modes or (self.in_parts and mode.startswith(NAMED)):
             yield self._name(mode, namespace), _public(mode, value)
 
     def of_event(self, event: Mapping[str, Any]) -> Told:
@@ -63,7 +72,7 @@ class Translation:
 
     def _of_message(self, namespace: Sequence[str], message: Any, metadata: Mapping[str, Any]) -> Iterator[Told]:
         metadata = _plain(metadata)
-        if MESSAGE_PARTS in self._modes:
+        if self.in_parts:
             if isinstance(message, dict):  # Whole messages are in `values`.
                 yield self._name("messages", namespace), message
         elif "messages-tuple" in self._modes:

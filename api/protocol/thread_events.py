@@ -11,6 +11,7 @@ from typing import Any
 
 import orjson
 
+from api.protocol.streams import NAMED
 from db.events import is_last
 from db.journal import Event
 from db.thread_turns import Turn
@@ -93,6 +94,8 @@ class Telling:
             yield _envelope("tasks", namespace, data)
         elif method == "custom":
             yield _envelope("custom", namespace, {"payload": data})
+        elif method.startswith(NAMED):
+            yield _envelope("custom", namespace, {"name": method.removeprefix(NAMED), "payload": data})
         elif method == "tools" or (method == "messages" and isinstance(data, dict)):
             yield _envelope(method, namespace, data)
         elif method == "checkpoints":

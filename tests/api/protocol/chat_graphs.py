@@ -9,6 +9,7 @@ from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResu
 from langchain_core.tools import tool
 from langgraph.graph import END, START, MessagesState, StateGraph
 from langgraph.prebuilt import ToolNode
+from langgraph.stream import ProtocolEvent, StreamChannel, StreamTransformer
 from langgraph.types import interrupt
 
 
@@ -37,6 +38,21 @@ class Scripted(BaseChatModel):
             yield ChatGenerationChunk(
                 message=AIMessageChunk(content=f"{word} ", chunk_position="last" if place == len(words) else None)
             )
+
+
+class Loudness(StreamTransformer):
+    """Counts the letters of what is said, to whoever asks for `loudness`, and keeps the states to itself."""
+
+    required_stream_modes = ("values", "messages")
+
+    def init(self) -> dict[str, Any]:
+        self._letters = StreamChannel[dict[str, int]]("loudness")
+        return {"letters": self._letters}
+
+    def process(self, event: ProtocolEvent) -> bool:
+        if event["method"] == "messages" and event["params"]["data"][0]["event"] == "content-block-delta":
+            self._letters.push({"letters": len(event["params"]["data"][0]["delta"]["text"].strip())})
+        return event["method"] != "values"
 
 
 @tool
@@ -78,3 +94,8 @@ def team() -> StateGraph[Any, Any, Any, Any]:
     graph.add_edge("confirm", "member")
     graph.add_edge("member", END)
     return graph
+
+
+def measured() -> Any:
+    """The same, and its stream is transformed."""
+    return team().compile(transformers=[Loudness])

@@ -97,6 +97,12 @@ async def test_each_mode_tells_its_own(sdk: Sdk) -> None:
     assert {debug["type"] for debug in told["debug"]} == {"checkpoint", "task", "task_result"}
 
 
+async def test_mode_of_which_a_graph_streams_nothing_is_taken(sdk: Sdk) -> None:
+    parts = await streamed(sdk("client"), "echo", INPUT, stream_mode=["lifecycle", "updates"])
+
+    assert {part.event for part in parts} == {"metadata", "updates", "end"}
+
+
 async def test_tenant_is_told_in_no_mode(sdk: Sdk) -> None:
     modes = ["values", "updates", "messages-tuple", "tasks", "checkpoints", "debug", "events"]
 

@@ -26,10 +26,10 @@ ALL = ["values", "updates", "messages", "tools", "lifecycle", "input", "checkpoi
 
 @pytest.fixture(scope="module")
 def own_graphs(own_graphs: Path) -> Path:
-    """The usual ones, and two that chat."""
+    """The usual ones, and three that chat."""
     shutil.copy(Path(__file__).with_name("chat_graphs.py"), own_graphs.parent)
     file = orjson.loads(own_graphs.read_bytes())
-    file["graphs"] |= {name: f"./chat_graphs.py:{name}" for name in ("chatting", "team")}
+    file["graphs"] |= {name: f"./chat_graphs.py:{name}" for name in ("chatting", "team", "measured")}
     own_graphs.write_bytes(orjson.dumps(file))
     return own_graphs
 
@@ -153,6 +153,30 @@ async def test_subgraphs_are_told_with_what_they_ask_and_say(sdk: Sdk) -> None:
 
         assert [(child.graph_name, child.status) for child in found] == [("member", "completed")]
         assert await texts(found[0]) == ["well done "]
+
+
+async def test_stream_is_told_as_the_graphs_own_transformers_leave_it(sdk: Sdk) -> None:
+    client = sdk("client")
+    async with client.threads.stream(assistant_id="measured") as thread:
+        await thread.run.start(input=saying("hello"))
+        await paused(thread)
+        await thread.run.respond("so be it")
+
+        told = await all_of(thread.extensions["loudness"])
+
+        assert [one["payload"] for one in told] == [{"letters": letters} for letters in (2, 2, 2)]
+        heard = await events(client.http.client, thread.thread_id, ends("completed"))
+        methods = {event["method"] for event in heard}
+        assert {"updates", "tasks", "custom", "messages"} <= methods
+        assert "values" not in methods, "the graph's transformer holds them back"
+        assert [
+            event["params"]["data"]["event"]
+            for event in heard
+            if event["method"] == "lifecycle" and event["params"]["namespace"]
+        ] == ["started", "completed"]
+        last, _ = await client.runs.list(thread.thread_id)
+        came_to = await client.runs.join(thread.thread_id, last["run_id"])
+        assert came_to["messages"][-1]["content"][0]["text"] == "so be it ", "what it comes to is not transformed"
 
 
 async def test_question_of_a_subgraph_is_told_with_its_place(sdk: Sdk) -> None:
