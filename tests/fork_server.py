@@ -79,6 +79,7 @@ class ForkServer:
         while (answer := self._read(IMPORTED_S)) is None or "forked" not in answer:
             if answer is None:
                 raise TimeoutError("the fork server does not answer")
+        self._exit_codes.pop(answer["forked"], None)  # Of a process that had this number before.
         return Forked(self, answer["forked"])
 
     def exit_code(self, pid: int, timeout_s: float) -> int | None:

@@ -222,7 +222,7 @@ def by_start(runs: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def runs_over_http(case: Case) -> list[dict[str, Any]]:
-    return list(case.deployment.client.get(f"/threads/{case.thread_id}/runs").raise_for_status().json())
+    return list(case.deployment.operator.get(f"/threads/{case.thread_id}/runs").raise_for_status().json())
 
 
 def everything_about(case: Case) -> dict[str, list[Any]]:
