@@ -1,6 +1,6 @@
 """`make bench`: the LangGraph SDK's protocol with its baselines, then whole loan applications with theirs.
 
-python -m tests.bench [--at 1,16,64] [--seconds 3]
+python -m tests.bench [--at 1,16,64] [--seconds 4.5]
 """
 
 import uvloop

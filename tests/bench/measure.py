@@ -24,7 +24,7 @@ RAMP_S = 0.7
 """Driven but not measured: what starts at once does not run as what has been running for a while."""
 SETTLE_S = 1.2
 """A backend tells its counters at most once a second."""
-TURNS = 2
+TURNS = 3
 HEAD = (
     "| | at once | a second | p50 ms | p99 ms | first event ms "
     "| CPU ms | PostgreSQL CPU ms | commits | WAL kB | table kB |\n|---|---|---|---|---|---|---|---|---|---|---|"
