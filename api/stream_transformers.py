@@ -40,10 +40,11 @@ async def transformed(
                 hear(_part(event))
             return True
 
+    heard = graph.copy({"stream_transformers": (FirstHand, *graph.stream_transformers)})
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", LangChainBetaWarning)
-        opening = graph.astream_events(given, config, version="v3", transformers=[FirstHand], **asked)
-    async with await opening as stream:
+        opened = await heard.astream_events(given, config, version="v3", **asked)
+    async with opened as stream:
         async for event in stream:
             yield _part(event)
 

@@ -43,6 +43,7 @@ class Scripted(BaseChatModel):
 class Loudness(StreamTransformer):
     """Counts the letters of what is said, to whoever asks for `loudness`, and keeps the states to itself."""
 
+    before_builtins = True
     required_stream_modes = ("values", "messages")
 
     def init(self) -> dict[str, Any]:
@@ -52,6 +53,8 @@ class Loudness(StreamTransformer):
     def process(self, event: ProtocolEvent) -> bool:
         if event["method"] == "messages" and event["params"]["data"][0]["event"] == "content-block-delta":
             self._letters.push({"letters": len(event["params"]["data"][0]["delta"]["text"].strip())})
+        if event["method"] == "values":
+            event["params"]["data"] = {}
         return event["method"] != "values"
 
 
