@@ -13,7 +13,7 @@ from psycopg_pool import PoolTimeout
 
 MOST = 64
 MOST_TURNS = 12
-"""A run comes from one statement to its next in about as many turns of the event loop."""
+"""Of the event loop: who is ready first waits for no more of the others' steps than that."""
 IDLE_S = 20e-6
 """A turn that is shorter had nothing to do."""
 

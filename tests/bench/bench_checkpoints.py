@@ -1,6 +1,6 @@
 """What durability costs: the bench's graph in this process, without a saver, with the stock saver, and with ours.
 
-    python -m tests.bench.bench_checkpoints [--at 1,16,64] [--seconds 3]
+    python -m tests.bench.bench_checkpoints [--at 1,16,64] [--seconds 4.5]
 
 Ours writes for runs that have a row and a fence, as in production; the others know no runs.
 """
